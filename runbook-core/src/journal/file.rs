@@ -1,0 +1,4 @@
+//! To be written.
+/// Journals in a directory.
+#[derive(Debug)]
+pub struct FileStore {}

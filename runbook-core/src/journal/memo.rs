@@ -1,0 +1,235 @@
+//! What a journal remembers: few kinds, small, and apart from the events, which are many and rich.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Change, Error, Evidence, Finding, LeftBecause, Outcome, ScopeKind, Stored};
+
+/// One remembered thing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Memo {
+    /// The run began.
+    Began(Box<Began>),
+    /// A scope was entered.
+    Entered {
+        /// Its title.
+        title: String,
+        /// Its kind.
+        kind: ScopeKind,
+        /// The inputs of a called procedure.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        inputs: Option<Stored>,
+    },
+    /// A scope ended well.
+    Left,
+    /// A step looked at the world.
+    Surveyed {
+        /// Its kind.
+        kind: String,
+        /// What it acts on.
+        subject: String,
+        /// Its title.
+        title: String,
+        /// What it saw.
+        looked: Looked,
+    },
+    /// A step was applied.
+    Applied {
+        /// Its output.
+        output: Stored,
+        /// How long it took.
+        took: Duration,
+        /// Whether it was found done after an interruption.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        found: bool,
+    },
+    /// A step, a check or a survey failed for good.
+    Failed(Error),
+    /// A check was answered.
+    Found {
+        /// Its kind.
+        kind: String,
+        /// What it asks about.
+        subject: String,
+        /// Its title.
+        title: String,
+        /// The answer.
+        finding: Finding,
+        /// How long it took.
+        took: Duration,
+    },
+    /// A person or the clock answered.
+    Answered(Answer),
+    /// A value that would differ at another time: the time itself, for one.
+    Value(Stored),
+    /// A trigger of a guard fired.
+    Triggered {
+        /// The trigger.
+        title: String,
+        /// What it saw.
+        evidence: Evidence,
+        /// What follows.
+        error: Error,
+    },
+    /// Nothing before this is undone.
+    PointOfNoReturn {
+        /// Why.
+        why: String,
+    },
+    /// A scope is being rolled back.
+    Unwinding(Error),
+    /// A step was undone.
+    Undone {
+        /// How long it took.
+        took: Duration,
+    },
+    /// A step has settled after the rollback of those before it.
+    Settled {
+        /// How long it took.
+        took: Duration,
+    },
+    /// A change is still there.
+    LeftBehind {
+        /// Its title.
+        title: String,
+        /// Why.
+        why: LeftBecause,
+        /// What a person would type to undo it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        commands: Vec<String>,
+    },
+    /// Something worth knowing.
+    Warned(String),
+    /// The run stopped for now.
+    Parked(Error),
+    /// The run was taken up again.
+    Resumed {
+        /// By whom.
+        by: String,
+    },
+    /// The run ended.
+    Ended(Box<Ended>),
+}
+
+/// How a run began.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Began {
+    /// The version of the journal's format.
+    pub format: u32,
+    /// The book.
+    pub book: String,
+    /// The procedure, by name.
+    pub procedure: String,
+    /// Its title.
+    pub title: String,
+    /// What it runs against.
+    pub target: String,
+    /// Its inputs.
+    pub inputs: Stored,
+    /// The fingerprint of its source.
+    pub fingerprint: u64,
+    /// Who started it.
+    pub by: String,
+    /// The machine the runner is on.
+    pub host: String,
+    /// The process of the runner.
+    pub pid: u32,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Ended {
+    /// How.
+    pub outcome: Outcome,
+    /// Why it did not end well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Error>,
+    /// What the procedure returned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Stored>,
+}
+
+/// What a step saw.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Looked {
+    /// It is already so.
+    Already(Stored),
+    /// It will change.
+    Change {
+        /// What a rollback needs.
+        before: Stored,
+        /// What will change.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        changes: Vec<Change>,
+    },
+}
+
+/// An answer: what was asked, who answered, with what evidence.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    /// What was asked.
+    pub title: String,
+    /// Whether it was a yes.
+    pub yes: bool,
+    /// Who, and what they said.
+    pub evidence: Evidence,
+}
+
+/// The parts of an effect that are remembered, each in a slot of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// Of the run: how it began.
+    Began,
+    /// Of a scope: that it was entered.
+    Entered,
+    /// Of a scope: that it ended well.
+    Left,
+    /// Of a step: what it saw.
+    Survey,
+    /// Of a step: what came of it.
+    Apply,
+    /// Of a check: its answer. Of a person: theirs. Of the clock: the time.
+    Value,
+    /// Of a guard: that it fired.
+    Trigger,
+    /// Of a scope: that it is being rolled back.
+    Unwind,
+    /// Of a step: that it was undone.
+    Undo,
+    /// Of a step: that it settled.
+    Settle,
+    /// Of the run: how it ended.
+    End,
+    /// Anything that is only noted, and never asked for again.
+    Note,
+}
+
+impl Memo {
+    /// Whether it is remembered as the value of its slot. The others are only noted: the effect happens again on replay.
+    pub fn is_kept(&self) -> bool {
+        match self {
+            Self::LeftBehind { .. } | Self::Parked(_) | Self::Resumed { .. } | Self::Warned(_) => false,
+            Self::Ended(ended) => ended.outcome.is_final(),
+            _ => true,
+        }
+    }
+
+    /// Whether it must be durable before anything else happens: what was there before a change, and every decision.
+    pub fn is_barrier(&self) -> bool {
+        match self {
+            Self::Surveyed { looked, .. } => matches!(looked, Looked::Change { .. }),
+            Self::Began(_)
+            | Self::Answered(_)
+            | Self::Triggered { .. }
+            | Self::PointOfNoReturn { .. }
+            | Self::Unwinding(_)
+            | Self::Parked(_)
+            | Self::Resumed { .. }
+            | Self::Ended(_) => true,
+            _ => false,
+        }
+    }
+}

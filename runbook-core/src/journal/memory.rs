@@ -1,0 +1,4 @@
+//! To be written.
+/// Journals in memory.
+#[derive(Debug)]
+pub struct MemoryStore {}

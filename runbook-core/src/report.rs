@@ -1,0 +1,1 @@
+//! Reports: readers of events, and the summary they share.

@@ -1,0 +1,65 @@
+//! A value as the journal keeps it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::{Error, Result};
+
+/// What a journal can remember: the bound on inputs, before-states and outputs.
+pub trait Record: Serialize + DeserializeOwned + Send + Sync + 'static {}
+
+impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Record for T {}
+
+/// A value in the form the journal keeps it: JSON that is copied, never parsed, until it is loaded.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Stored(Arc<RawValue>);
+
+impl Stored {
+    /// The stored form of a value.
+    pub fn of<T: Serialize + ?Sized>(value: &T) -> Result<Self> {
+        let raw = serde_json::value::to_raw_value(value).map_err(|error| {
+            let name = std::any::type_name::<T>();
+            Error::from(error).context(format!("store a value of type `{name}` in the journal"))
+        })?;
+        Ok(Self(raw.into()))
+    }
+
+    /// The value itself.
+    pub fn load<T: DeserializeOwned>(&self) -> Result<T> {
+        serde_json::from_str(self.json()).map_err(|error| {
+            let name = std::any::type_name::<T>();
+            Error::of(crate::ErrorKind::Mismatch, format!("the journal holds no `{name}` here but {}", self.json()))
+                .caused_by(error)
+                .hint("the type has changed since the run began; give changed fields #[serde(default)]")
+        })
+    }
+
+    /// The JSON text.
+    pub fn json(&self) -> &str {
+        self.0.get()
+    }
+
+    /// The value as a JSON tree, for reading without its type.
+    pub fn to_value(&self) -> serde_json::Value {
+        serde_json::from_str(self.json()).unwrap_or_default()
+    }
+}
+
+impl PartialEq for Stored {
+    fn eq(&self, other: &Self) -> bool {
+        self.json() == other.json()
+    }
+}
+
+impl Eq for Stored {}
+
+impl fmt::Debug for Stored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.json())
+    }
+}

@@ -1,0 +1,3 @@
+//! The step library of `runbook`.
+
+extern crate runbook_core as runbook;
