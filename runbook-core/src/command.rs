@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use crate::Secret;
 
+pub use self::arg::CommandArg;
 pub use self::output::Output;
 pub use self::pipeline::{Pipeline, Sink, Source, StageOutput};
 
+mod arg;
 mod output;
 mod pipeline;
 mod render;

@@ -54,7 +54,5 @@ pub use stored::{Record, Stored};
 
 /// What generated code calls. Nothing here is for people.
 #[doc(hidden)]
-pub mod __private {
-    pub use async_trait::async_trait;
-    pub use serde;
-}
+#[path = "private.rs"]
+pub mod __private;
