@@ -1,3 +1,12 @@
 //! The step library of `runbook`.
 
 extern crate runbook_core as runbook;
+
+pub mod disk;
+pub mod git;
+#[cfg(test)]
+mod laws;
+pub mod memory;
+pub mod port;
+pub mod sizes;
+pub mod tool;
