@@ -2,5 +2,7 @@
 
 extern crate runbook_core as runbook;
 
+pub mod command;
+pub mod file;
 #[cfg(test)]
 mod laws;
