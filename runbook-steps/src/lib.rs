@@ -2,7 +2,9 @@
 
 extern crate runbook_core as runbook;
 
+pub mod command;
 pub mod disk;
+pub mod file;
 pub mod git;
 #[cfg(test)]
 mod laws;
