@@ -11,6 +11,8 @@ pub use self::wait::{HoldsFor, InARow, Within};
 
 mod wait;
 
+pub(crate) use self::wait::ask;
+
 /// A read-only question about the world.
 #[async_trait]
 #[diagnostic::on_unimplemented(

@@ -17,10 +17,16 @@ pub use self::memo::{Answer, Began, Ended, Looked, Memo, Part};
 pub use self::memory::MemoryStore;
 
 mod file;
+mod index;
 mod line;
+mod lock;
 mod memo;
 mod memory;
-mod sketches;
+
+/// The version of the journal's format. A reader refuses a newer one; an older one it reads.
+///
+/// 1: the first.
+pub const FORMAT: u32 = 1;
 
 /// Where something is remembered: the key of the effect and the part of it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -46,6 +52,9 @@ pub struct Entry {
     /// Whose it is.
     #[serde(rename = "k")]
     pub key: Key,
+    /// Which part of it.
+    #[serde(rename = "p")]
+    pub part: Part,
     /// What is remembered.
     #[serde(rename = "m")]
     pub memo: Memo,
@@ -92,4 +101,10 @@ pub trait Store: Send + Sync {
 
     /// Where it is, for people.
     fn place(&self) -> String;
+
+    /// A file beside the journal of a run, where the run may note which processes it started.
+    fn scratch(&self, run: &RunId) -> Option<std::path::PathBuf> {
+        let _ = run;
+        None
+    }
 }

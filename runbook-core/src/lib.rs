@@ -46,7 +46,7 @@ pub use outline::{Item, ItemKind, Outline};
 pub use people::{Nobody, People, Question, QuestionKind, Reply, Verdict, whoami};
 pub use plan::{Plan, Planned, PlannedStep};
 pub use procedure::{Book, Definition, Input, NoInput, Procedure};
-pub use run::{AtOnce, Items, Retry, Run, StepCall, Trigger, Window};
+pub use run::{AtOnce, Gauge, Items, Reaction, Retry, Run, StepCall, Trigger, Window};
 pub use runner::{Finished, Interrupts, OnFailure, Resume, Runner};
 pub use secret::Secret;
 pub use step::{Rollback, Step, Survey};
@@ -54,7 +54,5 @@ pub use stored::{Record, Stored};
 
 /// What generated code calls. Nothing here is for people.
 #[doc(hidden)]
-pub mod __private {
-    pub use async_trait::async_trait;
-    pub use serde;
-}
+#[path = "private.rs"]
+pub mod __private;

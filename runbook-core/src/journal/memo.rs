@@ -1,10 +1,11 @@
 //! What a journal remembers: few kinds, small, and apart from the events, which are many and rich.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Change, Error, Evidence, Finding, LeftBecause, Outcome, ScopeKind, Stored};
+use crate::{Change, Error, Evidence, Finding, LeftBecause, OnFailure, Outcome, ScopeKind, Stored};
 
 /// One remembered thing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -15,7 +16,7 @@ pub enum Memo {
     /// A scope was entered.
     Entered {
         /// Its title.
-        title: String,
+        title: Arc<str>,
         /// Its kind.
         kind: ScopeKind,
         /// The inputs of a called procedure.
@@ -27,11 +28,11 @@ pub enum Memo {
     /// A step looked at the world.
     Surveyed {
         /// Its kind.
-        kind: String,
+        kind: Arc<str>,
         /// What it acts on.
-        subject: String,
+        subject: Arc<str>,
         /// Its title.
-        title: String,
+        title: Arc<str>,
         /// What it saw.
         looked: Looked,
     },
@@ -50,11 +51,11 @@ pub enum Memo {
     /// A check was answered.
     Found {
         /// Its kind.
-        kind: String,
+        kind: Arc<str>,
         /// What it asks about.
-        subject: String,
+        subject: Arc<str>,
         /// Its title.
-        title: String,
+        title: Arc<str>,
         /// The answer.
         finding: Finding,
         /// How long it took.
@@ -62,12 +63,20 @@ pub enum Memo {
     },
     /// A person or the clock answered.
     Answered(Answer),
+    /// A person was asked, and nobody was there: the run waits for `approve`.
+    Asked {
+        /// What is asked.
+        title: Arc<str>,
+        /// Who can answer, when not just anyone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        of: Option<String>,
+    },
     /// A value that would differ at another time: the time itself, for one.
     Value(Stored),
     /// A trigger of a guard fired.
     Triggered {
         /// The trigger.
-        title: String,
+        title: Arc<str>,
         /// What it saw.
         evidence: Evidence,
         /// What follows.
@@ -76,7 +85,7 @@ pub enum Memo {
     /// Nothing before this is undone.
     PointOfNoReturn {
         /// Why.
-        why: String,
+        why: Arc<str>,
     },
     /// A scope is being rolled back.
     Unwinding(Error),
@@ -93,7 +102,7 @@ pub enum Memo {
     /// A change is still there.
     LeftBehind {
         /// Its title.
-        title: String,
+        title: Arc<str>,
         /// Why.
         why: LeftBecause,
         /// What a person would type to undo it.
@@ -136,6 +145,9 @@ pub struct Began {
     pub host: String,
     /// The process of the runner.
     pub pid: u32,
+    /// What happens on failure.
+    #[serde(default)]
+    pub on_failure: OnFailure,
 }
 
 /// How a run ended.
@@ -179,7 +191,8 @@ pub struct Answer {
 }
 
 /// The parts of an effect that are remembered, each in a slot of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Part {
     /// Of the run: how it began.
     Began,
@@ -211,7 +224,9 @@ impl Memo {
     /// Whether it is remembered as the value of its slot. The others are only noted: the effect happens again on replay.
     pub fn is_kept(&self) -> bool {
         match self {
-            Self::LeftBehind { .. } | Self::Parked(_) | Self::Resumed { .. } | Self::Warned(_) => false,
+            Self::LeftBehind { .. } | Self::Parked(_) | Self::Asked { .. } | Self::Resumed { .. } | Self::Warned(_) => {
+                false
+            }
             Self::Ended(ended) => ended.outcome.is_final(),
             _ => true,
         }
@@ -227,6 +242,7 @@ impl Memo {
             | Self::PointOfNoReturn { .. }
             | Self::Unwinding(_)
             | Self::Parked(_)
+            | Self::Asked { .. }
             | Self::Resumed { .. }
             | Self::Ended(_) => true,
             _ => false,

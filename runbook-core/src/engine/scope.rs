@@ -1,0 +1,212 @@
+//! Scopes: the procedure itself, and every part of it that is a unit. A scope counts positions, keeps what to undo, and
+//! can be halted.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Engine, Undo, locked, stops_here};
+use crate::event::What;
+use crate::journal::{Memo, Part};
+use crate::{Error, ErrorKind, Key, Result, ScopeKind, Stored};
+
+/// A part of a procedure that is a unit.
+pub(crate) struct Scope {
+    pub(crate) key: Key,
+    pub(crate) title: Arc<str>,
+    pub(crate) parent: Option<Arc<Scope>>,
+    /// The position of this scope in its parent.
+    position: u32,
+    next: AtomicU32,
+    names: Mutex<BTreeSet<String>>,
+    undo: Mutex<BTreeMap<u32, Undo>>,
+    halt: OnceLock<Error>,
+    /// Ends what only looks and waits.
+    pub(crate) soft: CancellationToken,
+    /// Ends the current command too.
+    pub(crate) hard: CancellationToken,
+}
+
+impl Scope {
+    /// The scope of the whole run.
+    pub(crate) fn root(soft: CancellationToken, hard: CancellationToken) -> Arc<Self> {
+        Arc::new(Self {
+            key: Key::root(),
+            title: "".into(),
+            parent: None,
+            position: 0,
+            next: AtomicU32::new(0),
+            names: Mutex::default(),
+            undo: Mutex::default(),
+            halt: OnceLock::new(),
+            soft,
+            hard,
+        })
+    }
+
+    /// A scope at this position of its parent, under this key.
+    pub(crate) fn child(self: &Arc<Self>, position: u32, key: Key, title: Arc<str>) -> Arc<Self> {
+        Arc::new(Self {
+            key,
+            title,
+            parent: Some(self.clone()),
+            position,
+            next: AtomicU32::new(0),
+            names: Mutex::default(),
+            undo: Mutex::default(),
+            halt: OnceLock::new(),
+            soft: self.soft.child_token(),
+            hard: self.hard.child_token(),
+        })
+    }
+
+    /// The next position. It is taken when a call is written, not when it is first polled.
+    pub(crate) fn take_position(&self) -> u32 {
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The key of a name the author gives. A name that was given before is an error.
+    pub(crate) fn take_name(&self, name: &str) -> Result<Key> {
+        if !locked(&self.names).insert(name.to_owned()) {
+            return Err(Error::new(format!("two things in `{}` are named `{name}`", self.path())));
+        }
+        Ok(self.key.named(name))
+    }
+
+    /// Puts something on the undo stack.
+    pub(crate) fn arm(&self, position: u32, undo: Undo) {
+        locked(&self.undo).insert(position, undo);
+    }
+
+    /// Takes something off the undo stack.
+    pub(crate) fn disarm(&self, position: u32) -> Option<Undo> {
+        locked(&self.undo).remove(&position)
+    }
+
+    /// Takes the whole undo stack, first to last.
+    pub(crate) fn take_undo(&self) -> Vec<Undo> {
+        std::mem::take(&mut *locked(&self.undo)).into_values().collect()
+    }
+
+    /// Commits what was done so far, here and in the scopes around: it is never undone.
+    pub(crate) fn commit(self: &Arc<Self>, why: &Arc<str>) {
+        for scope in self.chain() {
+            let mut stack = locked(&scope.undo);
+            *stack = std::mem::take(&mut *stack).into_iter().map(|(at, undo)| (at, undo.committed(why))).collect();
+        }
+    }
+
+    /// Stops everything in this scope at the next safe point. The first reason counts.
+    pub(crate) fn halt(&self, reason: Error) {
+        let _ = self.halt.set(reason);
+    }
+
+    /// Why nothing new may happen here.
+    pub(crate) fn halted(&self) -> Option<Error> {
+        let own = self.halt.get().cloned();
+        own.or_else(|| match &self.parent {
+            Some(parent) => parent.halted(),
+            None if self.soft.is_cancelled() => Some(interrupted()),
+            None => None,
+        })
+    }
+
+    /// The titles of this scope and those around it, outermost first.
+    pub(crate) fn titles(&self) -> Vec<String> {
+        let mut titles = self.parent.as_ref().map(|parent| parent.titles()).unwrap_or_default();
+        if !self.title.is_empty() {
+            titles.push(self.title.to_string());
+        }
+        titles
+    }
+
+    fn path(&self) -> String {
+        let titles = self.titles();
+        if titles.is_empty() { "the procedure".to_owned() } else { titles.join(" / ") }
+    }
+
+    /// This scope and those around it, innermost first.
+    pub(crate) fn chain(self: &Arc<Self>) -> impl Iterator<Item = Arc<Self>> {
+        std::iter::successors(Some(self.clone()), |scope| scope.parent.clone())
+    }
+}
+
+pub(crate) fn interrupted() -> Error {
+    Error::of(ErrorKind::Interrupted, "interrupted")
+}
+
+impl Engine {
+    /// Enters a scope: remembers it, and halts it when the journal says that it is being rolled back or that its guard fired.
+    pub(crate) async fn enter(&self, scope: &Scope, kind: ScopeKind, inputs: Option<Stored>) -> Result<()> {
+        self.recall_halt(scope);
+        if self.draft().is_some() {
+            return Ok(());
+        }
+        let entered = Memo::Entered { title: scope.title.clone(), kind, inputs: inputs.clone() };
+        let memo = self.once(&scope.key, Part::Entered, Box::pin(async { Ok(entered) })).await?;
+        let (found, recorded) = match memo {
+            Memo::Entered { kind: was, inputs: had, .. } if was == kind && had == inputs => {
+                self.say(What::ScopeBegan { key: scope.key.clone(), title: scope.title.clone(), kind });
+                return Ok(());
+            }
+            Memo::Entered { kind: was, inputs: had, .. } => (words(kind, inputs.as_ref()), words(was, had.as_ref())),
+            other => (words(kind, None), format!("{other:?}")),
+        };
+        Err(self.mismatch(&scope.key, &recorded, &format!("{found} (`{}`)", scope.title)))
+    }
+
+    /// What an earlier execution decided about this scope.
+    pub(crate) fn recall_halt(&self, scope: &Scope) {
+        if let Some(Memo::Unwinding(cause)) = self.recall(&scope.key, Part::Unwind) {
+            scope.halt(cause);
+        }
+        if let Some(Memo::Triggered { error, .. }) = self.recall(&scope.key, Part::Trigger) {
+            scope.halt(error);
+        }
+    }
+
+    /// Ends a scope: what it did becomes part of its parent, or is rolled back.
+    pub(crate) async fn leave<R>(&self, scope: &Arc<Scope>, result: Result<R>) -> Result<R> {
+        let result = match (result, scope.halt.get()) {
+            // Whoever halted the scope meant it, even if the body ended first.
+            (Ok(_), Some(reason)) => Err(reason.clone()),
+            (result, _) => result,
+        };
+        if self.draft().is_some() {
+            return result;
+        }
+        let result = match result {
+            Ok(value) => self.merge(scope).await.map(|()| value),
+            Err(error) if stops_here(&error) => Err(error),
+            Err(error) => Err(self.unwind(scope, error).await),
+        };
+        self.say(What::ScopeEnded { key: scope.key.clone(), error: result.as_ref().err().cloned() });
+        result
+    }
+
+    /// Hands the undo stack of a scope that ended well to its parent.
+    async fn merge(&self, scope: &Arc<Scope>) -> Result<()> {
+        self.once(&scope.key, Part::Left, Box::pin(async { Ok(Memo::Left) })).await?;
+        scope.hand_over();
+        Ok(())
+    }
+}
+
+impl Scope {
+    /// Hands the undo stack to the parent, as one entry.
+    pub(crate) fn hand_over(&self) {
+        let inner = self.take_undo();
+        if let (Some(parent), false) = (&self.parent, inner.is_empty()) {
+            parent.arm(self.position, Undo::Scope(inner));
+        }
+    }
+}
+
+fn words(kind: ScopeKind, inputs: Option<&Stored>) -> String {
+    match inputs {
+        Some(inputs) => format!("{kind:?} with inputs {}", inputs.json()).to_lowercase(),
+        None => format!("{kind:?}").to_lowercase(),
+    }
+}
