@@ -172,9 +172,13 @@ fn steps(summary: &Summary) -> Vec<String> {
         lines.push(format!("- {what}: {} by {}", time(beginning.at), escaped(&beginning.by)));
     }
     for (depth, node) in summary.tree() {
-        if node.is_scope() || node.is_step() {
-            lines.push(format!("{}- {}", "  ".repeat(depth), step(node)));
-        }
+        let line = match node.work {
+            Work::Scope(_) => scope(node),
+            Work::Step(_) => step(node),
+            Work::Question => question(node),
+            Work::Check(_) => continue,
+        };
+        lines.push(format!("{}- {line}", "  ".repeat(depth)));
     }
     if let Some(ended) = &summary.ended {
         let what = if ended.outcome == Outcome::Paused { "Paused" } else { "End time" };
@@ -183,13 +187,20 @@ fn steps(summary: &Summary) -> Vec<String> {
     lines
 }
 
+fn scope(node: &Node) -> String {
+    let took = node.took.map(|time| format!(" ({})", took(time))).unwrap_or_default();
+    format!("{}: {}{took}", escaped(&node.title), time(node.at))
+}
+
+fn question(node: &Node) -> String {
+    let answer = node.more().and_then(|more| more.answer.as_ref());
+    let answer = answer.map_or_else(|| "waits for an answer".to_owned(), |answer| escaped(&answer.summary));
+    format!("{}: {} ({answer})", escaped(&node.title), time(node.at))
+}
+
 fn step(node: &Node) -> String {
     let title = escaped(&node.title);
     let at = time(node.at);
-    if node.is_scope() {
-        let took = node.took.map(|time| format!(" ({})", took(time))).unwrap_or_default();
-        return format!("{title}: {at}{took}");
-    }
     let took = node.took.map(took).unwrap_or_default();
     let how = match node.state {
         State::Already => "already so".to_owned(),
@@ -241,9 +252,6 @@ fn issues(summary: &Summary) -> Vec<String> {
             lines.extend(
                 last[last.len().saturating_sub(5)..].iter().map(|line| format!("  - `{}`", line.replace('`', "'"))),
             );
-        }
-        if let Some(answer) = node.more().and_then(|more| more.answer.as_ref()) {
-            lines.push(format!("- {place}: answered: {}", escaped(&answer.summary)));
         }
     }
     let noted = [("warning: ", &summary.warnings), ("trigger: ", &summary.triggers), ("", &summary.notes)];

@@ -1,6 +1,6 @@
 //! The events of a run as its journal still tells them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,7 +28,9 @@ struct Telling {
     /// When this execution began.
     since: Option<Timestamp>,
     titles: HashMap<Key, Arc<str>>,
-    kinds: HashMap<String, Arc<str>>,
+    texts: HashSet<Arc<str>>,
+    /// Steps that were surveyed and not finished.
+    going: HashSet<Key>,
     left: Vec<Left>,
     warnings: u32,
 }
@@ -41,14 +43,15 @@ impl Telling {
             began: None,
             since: None,
             titles: HashMap::new(),
-            kinds: HashMap::new(),
+            texts: HashSet::new(),
+            going: HashSet::new(),
             left: Vec::new(),
             warnings: 0,
         }
     }
 
     fn entry(&mut self, entry: &Entry) {
-        let Entry { at, key, memo } = entry;
+        let Entry { at, key, memo, .. } = entry;
         let (at, key) = (*at, key.clone());
         match memo {
             Memo::Began(began) => {
@@ -64,16 +67,17 @@ impl Telling {
             Memo::Surveyed { kind, subject, title, looked } => self.surveyed(at, key, [kind, subject, title], looked),
             Memo::Applied { output, took, found } => {
                 let how = if *found { StepEnd::FoundDone } else { StepEnd::Changed };
+                self.going.remove(&key);
                 self.say(at, What::StepEnded { key, how, took: *took, output: output.clone() });
             }
             Memo::Failed(error) => self.say(at, What::StepFailed { key, error: error.clone() }),
             Memo::Found { kind, subject, title, finding, took } => {
-                let (title, kind) = (self.title(&key, title), self.kind(kind));
+                let (title, kind) = (self.title(&key, title), self.shared(kind));
                 let begin = What::CheckBegan {
                     key: key.clone(),
                     title,
                     kind,
-                    summary: subject.as_str().into(),
+                    summary: subject.clone(),
                     role: CheckRole::Check,
                 };
                 self.say(at.checked_sub(*took).unwrap_or(at), begin);
@@ -84,9 +88,9 @@ impl Telling {
                 self.say(at, What::Answered { key, title, evidence: answer.evidence.clone() });
             }
             Memo::Triggered { title, evidence, .. } => {
-                self.say(at, What::Triggered { key, title: title.clone(), evidence: evidence.clone() });
+                self.say(at, What::Triggered { key, title: title.to_string(), evidence: evidence.clone() });
             }
-            Memo::PointOfNoReturn { why } => self.say(at, What::PointOfNoReturn { key, why: why.as_str().into() }),
+            Memo::PointOfNoReturn { why } => self.say(at, What::PointOfNoReturn { key, why: why.clone() }),
             Memo::Unwinding(cause) => self.say(at, What::RollbackBegan { key, cause: cause.clone() }),
             Memo::Undone { took } => self.undone(at, key, false, *took),
             Memo::Settled { took } => self.undone(at, key, true, *took),
@@ -101,11 +105,16 @@ impl Telling {
                 self.warnings += 1;
                 self.say(at, What::Warned { key, text: text.clone() });
             }
-            Memo::Parked(error) => {
-                self.ended(at, &Ended { outcome: Outcome::Paused, error: Some(error.clone()), output: None });
+            // A step that failed and was left as it is, for a person. The end of the execution follows.
+            Memo::Parked(error) if self.going.contains(&key) => {
+                self.say(at, What::StepFailed { key, error: error.clone() })
+            }
+            Memo::Parked(_) | Memo::Value(_) => {}
+            Memo::Asked { title, of } => {
+                let title = self.title(&key, title);
+                self.say(at, What::Asked { key, title, of: of.clone() });
             }
             Memo::Ended(ended) => self.ended(at, ended),
-            Memo::Value(_) => {}
         }
     }
 
@@ -126,16 +135,19 @@ impl Telling {
         self.say(at, What::RunBegan(began));
     }
 
-    fn surveyed(&mut self, at: Timestamp, key: Key, [kind, subject, title]: [&String; 3], looked: &Looked) {
-        let (title, kind) = (self.title(&key, title), self.kind(kind));
-        let (summary, host) = (subject.as_str().into(), "".into());
+    fn surveyed(&mut self, at: Timestamp, key: Key, [kind, subject, title]: [&Arc<str>; 3], looked: &Looked) {
+        let (title, kind) = (self.title(&key, title), self.shared(kind));
+        let (summary, host) = (subject.clone(), Arc::default());
         self.say(at, What::StepBegan { key: key.clone(), title, kind, summary, host, irreversible: None });
         match looked {
             Looked::Already(output) => {
                 let (how, output) = (StepEnd::Already, output.clone());
                 self.say(at, What::StepEnded { key, how, took: Duration::ZERO, output });
             }
-            Looked::Change { changes, .. } => self.say(at, What::StepSurveyed { key, changes: changes.clone() }),
+            Looked::Change { changes, .. } => {
+                self.going.insert(key.clone());
+                self.say(at, What::StepSurveyed { key, changes: changes.clone() });
+            }
         }
     }
 
@@ -161,14 +173,19 @@ impl Telling {
     }
 
     fn title(&mut self, key: &Key, title: &str) -> Arc<str> {
-        let title: Arc<str> = title.into();
+        let title = self.shared(title);
         self.titles.insert(key.clone(), title.clone());
         title
     }
 
-    /// Kinds are few and steps are many.
-    fn kind(&mut self, kind: &str) -> Arc<str> {
-        self.kinds.entry(kind.to_owned()).or_insert_with(|| kind.into()).clone()
+    /// Kinds and titles are few, and steps are many.
+    fn shared(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.texts.get(text) {
+            return known.clone();
+        }
+        let text: Arc<str> = text.into();
+        self.texts.insert(text.clone());
+        text
     }
 
     fn say(&mut self, at: Timestamp, what: What) {
@@ -182,12 +199,16 @@ mod tests {
     use super::super::sample::stored;
     use super::super::{State, Summary, Undo};
     use super::*;
-    use crate::{Change, Error, Finding, LeftBecause, ScopeKind};
+    use crate::journal::Part;
+    use crate::{Change, Error, Finding, LeftBecause, OnFailure, ScopeKind};
 
+    /// The part of a memo does not matter for its telling.
     fn entries(memos: Vec<(&str, Memo)>) -> Vec<Entry> {
         let at = |seconds: usize| Timestamp::from_second(1_767_225_600 + i64::try_from(seconds).expect("small"));
         let memos = memos.into_iter().enumerate();
-        memos.map(|(n, (key, memo))| Entry { at: at(n).expect("in range"), key: key.into(), memo }).collect()
+        memos
+            .map(|(n, (key, memo))| Entry { at: at(n).expect("in range"), key: key.into(), part: Part::Note, memo })
+            .collect()
     }
 
     fn began() -> Memo {
@@ -202,6 +223,7 @@ mod tests {
             by: "anna".into(),
             host: "build-1".into(),
             pid: 1,
+            on_failure: OnFailure::RollBack,
         }))
     }
 

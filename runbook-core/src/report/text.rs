@@ -177,6 +177,8 @@ impl Lines {
                 let why = printable(&one_line(cause.message())).into_owned();
                 self.line(at, Tone::Careful, "rollback", &format!("putting {what} back, because: {why}"))
             }
+            // Every step may settle; for most there is nothing to do.
+            What::UndoEnded { settling: true, took, .. } if took.as_millis() == 0 => String::new(),
             What::UndoEnded { key, settling, took: time } => {
                 let word = if *settling { "settled" } else { "undone" };
                 self.line(at, Tone::Good, word, &with_time(&so_far.place(key), Some(took(*time))))
@@ -457,11 +459,13 @@ fn changes(summary: &Summary, ended: &RunEnded) -> String {
         Outcome::Done if changed == 0 => format!("none: everything was already so{already}"),
         Outcome::Done => format!("{} changed something{already}", count(changed, "step")),
         Outcome::Refused => "none".to_owned(),
-        Outcome::RolledBack | Outcome::Interrupted if undone == 0 => "none".to_owned(),
-        Outcome::RolledBack | Outcome::Interrupted => {
+        Outcome::RolledBack | Outcome::Interrupted | Outcome::RollbackIncomplete if !ended.left.is_empty() => {
+            format!("{} put back, {} LEFT", count(undone, "step"), ended.left.len())
+        }
+        Outcome::RolledBack | Outcome::Interrupted | Outcome::RollbackIncomplete if undone == 0 => "none".to_owned(),
+        Outcome::RolledBack | Outcome::Interrupted | Outcome::RollbackIncomplete => {
             format!("{} put back: everything is as it was before the run", count(undone, "step"))
         }
-        Outcome::RollbackIncomplete => format!("{} put back, {} LEFT", count(undone, "step"), ended.left.len()),
         Outcome::Paused => {
             let there = summary.steps().filter(|node| node.has_changed() && node.undo != Undo::Undone).count();
             format!("{} so far, still there", count(there, "change"))
