@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::summary::since;
 use crate::event::{RunBegan, RunEnded, StepEnd, What};
 use crate::journal::{Began, Ended, Entry, Looked, Memo};
-use crate::{CheckRole, Event, Key, Left, Outcome, RunId};
+use crate::{CheckRole, Event, Key, Left, RunId};
 
 /// The events of a run, told from its journal alone: fewer and later than those of the time, but the same story. What
 /// commands printed is not there, nor which host they ran on.
@@ -200,7 +200,7 @@ mod tests {
     use super::super::{State, Summary, Undo};
     use super::*;
     use crate::journal::Part;
-    use crate::{Change, Error, Finding, LeftBecause, OnFailure, ScopeKind};
+    use crate::{Change, Error, Finding, LeftBecause, OnFailure, Outcome, ScopeKind};
 
     /// The part of a memo does not matter for its telling.
     fn entries(memos: Vec<(&str, Memo)>) -> Vec<Entry> {
