@@ -4,11 +4,13 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use self::detached::Detached;
 use crate::Secret;
 
 pub use self::output::Output;
 pub use self::pipeline::{Pipeline, Sink, Source, StageOutput};
 
+mod detached;
 mod output;
 mod pipeline;
 mod render;
@@ -30,6 +32,7 @@ pub struct Command {
     pub(crate) input: Input,
     pub(crate) expect: Vec<i32>,
     pub(crate) deadline: Option<Duration>,
+    pub(crate) detached: Option<Detached>,
 }
 
 /// The value of an environment variable.
@@ -64,6 +67,7 @@ impl Command {
             input: Input::Nothing,
             expect: vec![0],
             deadline: None,
+            detached: None,
         }
     }
 

@@ -16,6 +16,7 @@ use crate::host::{Files, Host, Local};
 use crate::{Clock, Command, Error, ErrorKind, Key, Result, SystemClock};
 
 mod capture;
+mod intake;
 
 /// What a step or a check works with. Its conventional name is `cx`.
 #[derive(Clone)]
@@ -37,7 +38,7 @@ pub(crate) struct World {
 impl Context {
     /// A context on this machine that nobody listens to, for using a step or a check outside a run.
     pub fn local() -> Self {
-        Self::on(Arc::new(Local))
+        Self::on(Arc::new(Local::new()))
     }
 
     /// The same on another host.
@@ -178,3 +179,6 @@ impl fmt::Debug for Ports {
         write!(f, "{} ports", self.0.len())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,9 +8,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::{Command, Result};
 
+pub use self::leftovers::{Leftover, Leftovers};
 pub use self::local::Local;
 
+mod group;
+mod leftovers;
 mod local;
+mod owner;
 
 /// A place where commands run and files lie: this machine, an SSH host, a container.
 ///
@@ -51,7 +55,8 @@ impl fmt::Debug for Process {
 /// How to wait for a process and how to end it.
 #[async_trait]
 pub trait Control: Send {
-    /// Waits until it ends: its exit code, or the signal that ended it.
+    /// Waits until it ends: its exit code, or the signal that ended it. After [`end`](Control::end) it waits for the
+    /// whole process group. Waiting may be given up and begun again.
     async fn wait(&mut self) -> Result<Exit>;
 
     /// Asks the whole process group to end (SIGTERM), or ends it (SIGKILL).

@@ -361,9 +361,9 @@ impl Execution {
         let run = Run { engine, scope, host, outermost: true };
         let called = AssertUnwindSafe(self.definition.call(run, self.began.inputs.clone())).catch_unwind().await;
         let result = called.unwrap_or_else(|panic| Err(panicked(&*panic)));
-        match self.engine.refused.get() {
-            // The procedure went on as if nothing had been refused.
-            Some(reason) => result.and(Err(reason.clone())),
+        // The procedure went on as if nothing had been refused, or ended before the decision to go back.
+        match self.engine.refused.get().cloned().or_else(|| self.root.is_halted()) {
+            Some(reason) => result.and(Err(reason)),
             None => result,
         }
     }
@@ -371,7 +371,9 @@ impl Execution {
     /// Ends the execution: rolls back what has to be, remembers the outcome, tells it.
     async fn end(self, result: Result<Stored>) -> Result<Finished> {
         let result = match result {
-            Ok(output) => self.engine.all_replayed().map(|()| output),
+            Ok(output) => {
+                self.engine.settle_pending(&self.root).await.and_then(|()| self.engine.all_replayed()).map(|()| output)
+            }
             Err(error) => Err(self.put_back(error).await),
         };
         let (outcome, error, output) = match result {

@@ -1,15 +1,40 @@
 //! This machine.
 
-use std::path::Path;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Attributes, Files, Host, Process, Stat};
-use crate::{Command, Result};
+use super::group::Group;
+use super::leftovers::{Leftovers, Line};
+use super::{Control, Exit, Files, Host, Process};
+use crate::command::Value;
+use crate::{Command, Error, Explain, Result};
+
+mod files;
+mod refusal;
 
 /// The machine the runner runs on.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Local;
+#[derive(Debug, Clone, Default)]
+pub struct Local {
+    leftovers: Option<Arc<Leftovers>>,
+}
+
+impl Local {
+    /// This machine.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Keeping a note of what runs in this file, for the next execution to [sweep](Leftovers::sweep) should this one be
+    /// killed.
+    pub fn leftovers(mut self, path: impl Into<PathBuf>) -> Self {
+        self.leftovers = Some(Arc::new(Leftovers::at(path)));
+        self
+    }
+}
 
 #[async_trait]
 impl Host for Local {
@@ -17,8 +42,18 @@ impl Host for Local {
         "localhost"
     }
 
-    async fn start(&self, _command: &Command) -> Result<Process> {
-        todo!()
+    async fn start(&self, command: &Command) -> Result<Process> {
+        let command = command.launched();
+        let mut child = prepare(&command)?.spawn().map_err(|error| refusal::of(&command, &error))?;
+        let pid = child.id().context(format!("start `{}`", command.program.display()))?;
+        let group = Group::of(pid).context(format!("start `{}`", command.program.display()))?;
+        let line = self.leftovers.as_ref().and_then(|leftovers| leftovers.note(pid, &command.program));
+        Ok(Process {
+            stdin: child.stdin.take().map(|stdin| Box::new(stdin) as _),
+            stdout: child.stdout.take().map(|stdout| Box::new(stdout) as _),
+            stderr: child.stderr.take().map(|stderr| Box::new(stderr) as _),
+            control: Box::new(Running { child, group, exit: None, ending: false, _line: line }),
+        })
     }
 
     fn files(&self) -> &dyn Files {
@@ -26,33 +61,60 @@ impl Host for Local {
     }
 }
 
+fn prepare(command: &Command) -> Result<tokio::process::Command> {
+    let mut ready = tokio::process::Command::new(&command.program);
+    ready.args(&command.args).process_group(0);
+    ready.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    if let Some(dir) = &command.dir {
+        ready.current_dir(dir);
+    }
+    for (name, value) in &command.env {
+        match value {
+            Value::Plain(value) => ready.env(name, value),
+            Value::Secret(secret) => ready.env(name, secret.expose()?),
+        };
+    }
+    Ok(ready)
+}
+
+/// A process of this machine, and the group it leads.
+struct Running {
+    child: tokio::process::Child,
+    group: Group,
+    exit: Option<Exit>,
+    ending: bool,
+    _line: Option<Line>,
+}
+
 #[async_trait]
-impl Files for Local {
-    async fn stat(&self, _path: &Path) -> Result<Option<Stat>> {
-        todo!()
+impl Control for Running {
+    async fn wait(&mut self) -> Result<Exit> {
+        let exit = if let Some(exit) = self.exit { exit } else { exit_of(self.child.wait().await?)? };
+        self.exit = Some(exit);
+        while self.ending && self.group.is_alive() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        Ok(exit)
     }
-    async fn read(&self, _path: &Path) -> Result<Vec<u8>> {
-        todo!()
+
+    async fn end(&mut self, force: bool) {
+        self.ending = true;
+        // What may not be signalled runs as another user, and is waited for like anything that does not listen.
+        let _ = self.group.end(force);
     }
-    async fn write(&self, _path: &Path, _content: &[u8], _attributes: &Attributes) -> Result<()> {
-        todo!()
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // What a command that ended by itself left in the background was left there on purpose.
+        if self.exit.is_none() || self.ending {
+            let _ = self.group.end(true);
+        }
     }
-    async fn make_dir(&self, _path: &Path) -> Result<()> {
-        todo!()
-    }
-    async fn remove(&self, _path: &Path) -> Result<()> {
-        todo!()
-    }
-    async fn symlink(&self, _target: &Path, _link: &Path) -> Result<()> {
-        todo!()
-    }
-    async fn rename(&self, _from: &Path, _to: &Path) -> Result<()> {
-        todo!()
-    }
-    async fn list(&self, _path: &Path) -> Result<Vec<String>> {
-        todo!()
-    }
-    async fn set(&self, _path: &Path, _attributes: &Attributes) -> Result<()> {
-        todo!()
-    }
+}
+
+fn exit_of(status: std::process::ExitStatus) -> Result<Exit> {
+    use std::os::unix::process::ExitStatusExt as _;
+    let code = status.code().map(Exit::Code).or(status.signal().map(Exit::Signal));
+    code.ok_or_else(|| Error::unknown(format!("the system does not say how the process ended: {status}")))
 }
