@@ -342,7 +342,9 @@ fn explained(book: &Book, error: clap::Error) -> Stop {
 
 fn unknown_procedure(book: &Book, name: &str, similar: Option<&str>) -> Stop {
     let known: Vec<_> = book.list().iter().map(|known| format!("`{}`", known.name())).collect();
-    let hint = match similar {
+    // It may be the other spelling of a name.
+    let similar = similar.and_then(|similar| book.list().iter().find(|known| is_name(&similar.into(), known.name())));
+    let hint = match similar.map(Definition::name) {
         Some(similar) => format!("did you mean `{similar}`? `list` shows all there are"),
         None => format!("it has {}", known.join(", ")),
     };
@@ -351,4 +353,132 @@ fn unknown_procedure(book: &Book, name: &str, similar: Option<&str>) -> Stop {
 
 fn missing(book: &Book, args: &[OsString]) -> Stop {
     Stop::Clap(tree(book, args).error(ErrorKind::MissingSubcommand, "nothing was asked for"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::Pin;
+
+    use runbook_core::{NoInput, Outline, Procedure, Result, Run};
+    use serde::{Deserialize, Serialize};
+
+    use super::*;
+
+    #[derive(Clone, Debug, Serialize, Deserialize, clap::Args)]
+    struct Site {
+        /// What to deploy.
+        revision: String,
+        #[arg(long, default_value_t = 8080)]
+        port: u16,
+    }
+
+    #[derive(Clone, Debug, Serialize, Deserialize, clap::Args)]
+    struct Clash {
+        #[arg(long)]
+        report: bool,
+    }
+
+    macro_rules! procedure {
+        ($name:ident, $input:ty) => {
+            #[allow(non_camel_case_types)]
+            struct $name;
+
+            impl Procedure for $name {
+                type Input = $input;
+                type Output = ();
+                const OUTLINE: &'static Outline =
+                    &Outline { name: stringify!($name), title: "Title", doc: "", items: &[], fingerprint: 0 };
+
+                fn call<'a>(_: &'a Run, _: &'a $input) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>> {
+                    Box::pin(async { Ok(()) })
+                }
+            }
+        };
+    }
+
+    procedure!(standard_update, Site);
+    procedure!(check_health, NoInput);
+    procedure!(clash, Clash);
+
+    fn parse_line(line: &str) -> Result<Arguments, Stop> {
+        let book = Book::new("marb").procedures(runbook_core::procedures![standard_update, check_health, clash]);
+        let args: Vec<OsString> = line.split_whitespace().map(Into::into).collect();
+        parse(&book, &args)
+    }
+
+    fn inputs(line: &str) -> String {
+        match parse_line(line).map(|arguments| arguments.verb) {
+            Ok(Verb::Run { inputs: Some(inputs), .. } | Verb::Plan { inputs, .. }) => inputs.json().to_owned(),
+            Ok(_) => "no inputs".to_owned(),
+            Err(stop) => words(stop),
+        }
+    }
+
+    fn words(stop: Stop) -> String {
+        match stop {
+            Stop::Clap(error) => error.to_string(),
+            Stop::Usage(error) | Stop::Refused(error) => format!("{error:?}"),
+        }
+    }
+
+    fn refusal(line: &str) -> String {
+        parse_line(line).map_or_else(words, |_| panic!("`{line}` was understood"))
+    }
+
+    #[test]
+    fn inputs_are_the_arguments_of_the_procedure() {
+        assert_eq!(inputs("marb run standard_update v2 --port 80"), r#"{"revision":"v2","port":80}"#);
+        assert_eq!(inputs("marb run standard-update v2"), r#"{"revision":"v2","port":8080}"#);
+        assert_eq!(inputs("marb plan standard_update v2 --json"), r#"{"revision":"v2","port":8080}"#);
+        assert_eq!(inputs("marb run check_health"), "{}");
+    }
+
+    #[test]
+    fn options_of_a_run_may_stand_before_and_after_the_procedure() {
+        for line in [
+            "marb run --on-failure pause --yes --journal /j standard_update v2",
+            "marb run standard_update v2 --on-failure pause --yes --journal /j",
+            "marb run standard_update --journal=/j --yes v2 --on-failure=pause",
+        ] {
+            let arguments = parse_line(line).unwrap_or_else(|stop| panic!("{line}: {}", words(stop)));
+            assert_eq!((arguments.journal.as_deref(), arguments.journal_typed), (Some("/j"), true), "{line}");
+            let Verb::Run { how, .. } = arguments.verb else { panic!("{line} is no run") };
+            assert!(how.yes && how.on_failure == Some(OnFailure::Pause), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_plan_brings_its_inputs() {
+        assert_eq!(inputs("marb run standard_update --plan p.json"), "no inputs");
+        assert_eq!(inputs("marb run standard_update v2 --plan p.json"), r#"{"revision":"v2","port":8080}"#);
+        assert!(inputs("marb run standard_update --port 1 --plan p.json").contains("revision"));
+    }
+
+    #[test]
+    fn mistakes_are_explained() {
+        for (line, expected) in [
+            (
+                "marb run standard_updat v2",
+                "book `marb` has no procedure `standard_updat`\n  hint: did you mean `standard_update`?",
+            ),
+            ("marb plan nonsense", "it has `standard_update`, `check_health`, `clash`"),
+            ("marb outline standard_updat", "a similar value exists: 'standard_update'"),
+            ("marb run standard_update", "required arguments were not provided:\n  <REVISION>"),
+            ("marb run standard_update v2 --port x", "invalid value 'x' for '--port <PORT>'"),
+            ("marb run standard_update v2 --on-failure panic", "[possible values: roll-back, pause, ask]"),
+            ("marb rum", "a similar subcommand exists: 'run'"),
+            ("marb resume r1 --retry --roll-back", "cannot be used with"),
+            ("marb run clash", "the input `--report` of procedure `clash` has the name of an option of `run`"),
+        ] {
+            let said = refusal(line);
+            assert!(said.contains(expected), "`{line}` says {said}");
+        }
+    }
+
+    #[test]
+    fn the_tree_is_sound() {
+        let book = Book::new("marb").about("Runs marb").procedures(runbook_core::procedures![standard_update]);
+        tree(&book, &["marb".into(), "standard_update".into()]).debug_assert();
+    }
 }
