@@ -2,7 +2,9 @@
 
 extern crate runbook_core as runbook;
 
+pub mod backup;
 pub mod command;
+pub mod env;
 pub mod file;
 #[cfg(test)]
 mod laws;
