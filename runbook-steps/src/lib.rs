@@ -1,3 +1,14 @@
 //! The step library of `runbook`.
 
 extern crate runbook_core as runbook;
+
+pub mod command;
+pub mod disk;
+pub mod file;
+pub mod git;
+#[cfg(test)]
+mod laws;
+pub mod memory;
+pub mod port;
+pub mod sizes;
+pub mod tool;
