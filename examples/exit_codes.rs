@@ -127,7 +127,6 @@ async fn fail(run: &Run, place: &Place) -> Result<()> {
     run.step("Do the impossible", impossible()).await
 }
 
-
 /// A
 #[procedure]
 async fn va(run: &Run, place: &Place) -> Result<()> {
