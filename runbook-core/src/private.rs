@@ -3,7 +3,19 @@
 pub use async_trait::async_trait;
 pub use serde;
 
-use crate::{Procedure, Result, Run, ScopeKind, Stored};
+use std::future::Future;
+use std::pin::Pin;
+
+use crate::{Diff, Procedure, Record, Result, Run, ScopeKind, Step, Stored, Survey};
+
+pub use self::shown::{ShowDisplay, ShowNothing, ShowPath, Shown, subject, summary};
+pub use self::word::{Word, arguments, word};
+
+mod shown;
+mod word;
+
+/// The future of a procedure.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Enters a procedure: the handle its body works through. The procedure that the runner called is the whole run; one
 /// that is called from another is a scope of it.
@@ -21,3 +33,21 @@ pub async fn leave<O>(run: &Run, result: Result<O>) -> Result<O> {
     }
     run.engine.leave(&run.scope, result).await
 }
+
+/// The survey of a step that does not look: it acts at every run.
+pub fn acts_always<S: Step<Before = ()>>(step: &S) -> Survey<(), S::Output> {
+    Survey::change((), Diff::note(step.describe().line()))
+}
+
+/// A procedure can live in a server, so entering and leaving one can, too.
+const _: () = {
+    const fn is_send<T: Send>(_: &T) {}
+    #[allow(dead_code)]
+    fn entering<P: Procedure>(run: &Run, input: &P::Input) {
+        is_send(&enter::<P>(run, input));
+    }
+    #[allow(dead_code)]
+    fn leaving<O: Record>(run: &Run, result: Result<O>) {
+        is_send(&leave(run, result));
+    }
+};

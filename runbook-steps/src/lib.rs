@@ -2,7 +2,11 @@
 
 extern crate runbook_core as runbook;
 
+pub mod backup;
+pub mod command;
 pub mod disk;
+pub mod env;
+pub mod file;
 pub mod git;
 #[cfg(feature = "http")]
 pub mod http;

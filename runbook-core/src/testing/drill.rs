@@ -73,14 +73,24 @@ pub(crate) enum How {
     Die,
 }
 
-/// One thing that was counted.
+/// One moment that an execution came by.
 #[derive(Debug, Clone)]
 pub(crate) struct Tick {
     pub(crate) moment: Moment,
-    /// What was done, for people.
-    pub(crate) what: String,
-    /// How many changes it made.
+    /// How many changes were made there.
     pub(crate) changes: u64,
+}
+
+/// One thing that was done and counted: an operation on a host, the end of an act, a write to the journal.
+#[derive(Debug, Clone)]
+pub(crate) struct Counted {
+    /// The step it belongs to, and what the step was doing; of a journal write, only whose it is.
+    pub(crate) key: Option<Key>,
+    pub(crate) act: Option<Act>,
+    /// For people.
+    pub(crate) what: String,
+    /// Whether something may be different afterwards.
+    pub(crate) changed: bool,
 }
 
 /// What is counted while one execution goes on, and what goes wrong in it.
@@ -93,18 +103,18 @@ pub(crate) struct Drill {
 #[derive(Default)]
 struct State {
     faults: Vec<Fault>,
-    die_after: Option<u64>,
+    die_after: Option<usize>,
     times: HashMap<(Key, Act), u32>,
     ticks: Vec<Tick>,
-    counted: u64,
-    struck: Vec<Fault>,
+    counted: Vec<Counted>,
 }
 
 /// How an operation may go on.
+#[derive(Default)]
 pub(crate) struct Gate {
     fault: Option<Fault>,
     tick: Option<usize>,
-    last: bool,
+    counted: Option<Counted>,
 }
 
 impl Drill {
@@ -113,25 +123,26 @@ impl Drill {
         Self { state: Mutex::new(state), dead: CancellationToken::new() }
     }
 
-    /// Dies once this many journal writes and host operations have been made.
-    pub(crate) fn dying_after(count: u64) -> Self {
-        let state = State { die_after: Some(count), ..State::default() };
-        Self { state: Mutex::new(state), dead: CancellationToken::new() }
+    /// Dies once this many things were counted.
+    pub(crate) fn dying_after(mut self, count: usize) -> Self {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        state.die_after = Some(count);
+        self
     }
 
-    /// What was counted in the acts of steps, in order.
+    /// The moments in the acts of steps that were come by, in order.
     pub(crate) fn ticks(&self) -> Vec<Tick> {
         self.lock().ticks.clone()
     }
 
-    /// The faults that happened.
-    pub(crate) fn struck(&self) -> Vec<Fault> {
-        self.lock().struck.clone()
+    /// What was done, in order.
+    pub(crate) fn counted(&self) -> Vec<Counted> {
+        self.lock().counted.clone()
     }
 
-    /// How many journal writes and host operations were made.
-    pub(crate) fn counted(&self) -> u64 {
-        self.lock().counted
+    /// Whether all faults have happened.
+    pub(crate) fn has_struck(&self) -> bool {
+        self.lock().faults.is_empty()
     }
 
     /// Ends when the runner dies.
@@ -178,19 +189,19 @@ impl Drill {
         if self.dead.is_cancelled() {
             self.die().await;
         }
+        let counted = |key, act| Counted { key, act, what: what(), changed: false };
         let Ok(work) = AT_WORK.try_with(Arc::clone) else {
-            return Ok(Gate { fault: None, tick: None, last: self.count() });
+            return Ok(Gate { counted: Some(counted(None, None)), ..Gate::default() });
         };
-        let Some((key, act, nth)) = work.act.clone() else { return Ok(Gate { fault: None, tick: None, last: false }) };
+        let Some((key, act, nth)) = work.act.clone() else { return Ok(Gate::default()) };
         let at = At::Operation(work.operations.fetch_add(1, Ordering::Relaxed));
+        let counted = counted(Some(key.clone()), Some(act));
         let moment = Moment { key, act, nth, at };
-        let (fault, tick) = (self.strike(&moment), self.tick(moment, what()));
+        let (fault, tick) = (self.strike(&moment), self.tick(moment));
         match fault {
-            Some(Fault { how, after: None, .. }) => match how {
-                How::Die => self.die().await,
-                How::Fail => Err(injected("the operation is refused")),
-            },
-            fault => Ok(Gate { fault, tick: Some(tick), last: self.count() }),
+            Some(Fault { how: How::Die, after: None, .. }) => self.die().await,
+            Some(Fault { how: How::Fail, after: None, .. }) => Err(injected("the operation is refused")),
+            fault => Ok(Gate { fault, tick: Some(tick), counted: Some(counted) }),
         }
     }
 
@@ -199,31 +210,38 @@ impl Drill {
         if let Some(tick) = gate.tick {
             self.lock().ticks[tick].changes = changes;
         }
+        if let Some(counted) = gate.counted {
+            self.count(Counted { changed: changes > 0, ..counted }).await;
+        }
         match gate.fault.map(|fault| fault.how) {
             Some(How::Fail) => Err(injected("the operation was cut off")),
             Some(How::Die) => self.die().await,
-            None if gate.last => self.die().await,
             None => Ok(()),
         }
     }
 
-    /// Remembers a memo by `write`, unless the runner dies before or after.
-    pub(crate) async fn write<T>(&self, write: impl FnOnce() -> T) -> T {
+    /// Something was written to the journal.
+    pub(crate) async fn written(&self, key: &Key, what: &str) {
+        let what = format!("journal: {what}");
+        self.count(Counted { key: Some(key.clone()), act: None, what, changed: true }).await;
+    }
+
+    /// Goes on only while the runner lives.
+    pub(crate) async fn alive(&self) {
         if self.dead.is_cancelled() {
             self.die().await;
         }
-        let written = write();
-        if self.count() {
-            self.die().await;
-        }
-        written
     }
 
     async fn pass(&self, at: At) -> Result<()> {
         let Ok(Some((key, act, nth))) = AT_WORK.try_with(|work| work.act.clone()) else { return Ok(()) };
+        if at == At::End && act != Act::Survey {
+            let what = format!("end of {act}");
+            self.count(Counted { key: Some(key.clone()), act: Some(act), what, changed: true }).await;
+        }
         let moment = Moment { key, act, nth, at };
         let fault = self.strike(&moment);
-        self.tick(moment, String::new());
+        self.tick(moment);
         match fault.map(|fault| fault.how) {
             Some(How::Die) => self.die().await,
             Some(How::Fail) if at == At::Begin => Err(injected("the step cannot begin")),
@@ -235,22 +253,25 @@ impl Drill {
     fn strike(&self, moment: &Moment) -> Option<Fault> {
         let mut state = self.lock();
         let n = state.faults.iter().position(|fault| fault.moment == *moment)?;
-        let fault = state.faults.remove(n);
-        state.struck.push(fault.clone());
-        Some(fault)
+        Some(state.faults.remove(n))
     }
 
-    fn tick(&self, moment: Moment, what: String) -> usize {
+    fn tick(&self, moment: Moment) -> usize {
         let mut state = self.lock();
-        state.ticks.push(Tick { moment, what, changes: 0 });
+        state.ticks.push(Tick { moment, changes: 0 });
         state.ticks.len() - 1
     }
 
-    /// Counts one more; tells whether it is the last before death.
-    fn count(&self) -> bool {
-        let mut state = self.lock();
-        state.counted += 1;
-        state.die_after == Some(state.counted)
+    /// Counts one more, and dies if it was the last.
+    async fn count(&self, counted: Counted) {
+        let last = {
+            let mut state = self.lock();
+            state.counted.push(counted);
+            state.die_after == Some(state.counted.len())
+        };
+        if last {
+            self.die().await;
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
