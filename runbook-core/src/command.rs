@@ -7,9 +7,11 @@ use std::time::Duration;
 use self::detached::Detached;
 use crate::Secret;
 
+pub use self::arg::CommandArg;
 pub use self::output::Output;
 pub use self::pipeline::{Pipeline, Sink, Source, StageOutput};
 
+mod arg;
 mod detached;
 mod output;
 mod pipeline;

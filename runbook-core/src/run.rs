@@ -135,12 +135,13 @@ impl Run {
     {
         // A plan looks at one after the other, so that its order is that of the items.
         let at_once = if self.engine.draft().is_some() { 1 } else { at_once };
-        let mut waiting = items.enumerate();
+        let mut waiting = items.enumerate().peekable();
         let mut working = FuturesUnordered::new();
         let mut results = Vec::new();
         loop {
-            while working.len() < at_once && self.scope.halted().is_none() {
-                let Some((n, (run, item))) = waiting.next() else { break };
+            while working.len() < at_once
+                && let Some((n, (run, item))) = waiting.next_if(|(_, (run, _))| run.may_begin())
+            {
                 working.push(async move { (n, run.item(body, item).await) });
             }
             let Some((n, result)) = working.next().await else { break };
@@ -149,13 +150,16 @@ impl Run {
             }
             results.push((n, result));
         }
-        if results.iter().all(|(_, result)| result.is_ok()) {
+        match self.scope.halted() {
             // Halted before every item could begin.
-            if let Some(reason) = self.scope.halted().filter(|_| waiting.next().is_some()) {
-                return Err(reason);
-            }
+            Some(reason) if waiting.peek().is_some() && results.iter().all(|(_, result)| result.is_ok()) => Err(reason),
+            _ => in_order(results),
         }
-        in_order(results)
+    }
+
+    /// Whether an item may begin: not once a sibling has failed, unless it had begun by then.
+    fn may_begin(&self) -> bool {
+        self.scope.halted().is_none() || self.engine.recall(&self.scope.key, Part::Entered).is_some()
     }
 
     /// One item of an `each`. Its undo stack goes to the `each` whatever came of it, so that nothing is undone while
@@ -317,7 +321,7 @@ impl Run {
         let remembered = match self.engine.recall(&key, Part::Value) {
             Some(memo) => memo,
             None => {
-                self.engine.admit(&self.scope)?;
+                self.engine.admit(&self.scope).await?;
                 Memo::Value(Stored::of(&value().await?)?)
             }
         };

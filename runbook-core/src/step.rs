@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Context, Description, Diff, Record, Result};
 
+pub(crate) mod acts;
+
 /// One change to the world: looks first ([`survey`](Step::survey)), then changes ([`apply`](Step::apply)).
 ///
 /// The laws every step keeps:

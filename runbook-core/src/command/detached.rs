@@ -13,13 +13,16 @@ pub(crate) struct Detached {
     pub(crate) output: Option<PathBuf>,
 }
 
-/// Starts `"$@"` in a session of its own and prints its process id, without waiting for it. A job in the background of
-/// a shell leads no group, so `setsid` need not fork, and `$!` is the program itself.
-const LAUNCH: &str = r#"log=$1; shift
-command -v "$1" >/dev/null || { echo "no program $1" >&2; exit 127; }
+/// Starts `"$@"` in a session of its own and prints its process id, without waiting for it.
+///
+/// A job in the background of a shell leads no group, so `setsid` need not fork, and the process that says its number
+/// becomes the program. The outer shell reads that number until the pipe is closed, which happens when the output has
+/// gone elsewhere: then the program is in its own session, and ending the group of the outer shell cannot hit it.
+const LAUNCH: &str = r#"log=$1
+command -v "$2" >/dev/null || { echo "no program $2" >&2; exit 127; }
 : >>"$log" || exit 73
-setsid "$@" </dev/null >>"$log" 2>&1 &
-echo "$!""#;
+pid=$(setsid sh -c 'log=$1; shift; echo "$$"; exec "$@" </dev/null >>"$log" 2>&1' sh "$@" &)
+[ -n "$pid" ] && echo "$pid""#;
 
 impl Command {
     /// Cut loose: it runs in a session of its own and outlives the run, and what it prints goes nowhere.

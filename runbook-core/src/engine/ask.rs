@@ -25,7 +25,7 @@ impl Run {
         let title = asking.title.clone();
         let engine = &*self.engine;
         let answering = async {
-            engine.admit(&self.scope)?;
+            engine.admit(&self.scope).await?;
             engine.answer(&key, asking).await
         };
         match engine.once(&key, Part::Value, Box::pin(answering)).await? {

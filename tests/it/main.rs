@@ -1,0 +1,3 @@
+//! The tests that use the facade as a program would: one binary, a module a subject.
+
+mod macros;
