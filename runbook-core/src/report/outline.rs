@@ -15,6 +15,7 @@ fn word(kind: ItemKind) -> &'static str {
         ItemKind::Observe => "look at",
         ItemKind::Each => "for each",
         ItemKind::Both => "at once",
+        ItemKind::Branch => "branch",
         ItemKind::Scope => "together",
         ItemKind::Hold => "while held",
         ItemKind::Guard => "guarded",
@@ -156,7 +157,7 @@ impl Chart {
                 ItemKind::Match => self.arms(item, &ends),
                 ItemKind::Each | ItemKind::Loop => self.repeated(item, &ends),
                 ItemKind::Both => self.parallel(item, &ends),
-                ItemKind::Arm | ItemKind::Else => self.items(item.items, ends),
+                ItemKind::Arm | ItemKind::Else | ItemKind::Branch => self.items(item.items, ends),
                 _ => {
                     let (open, close) = shape(item.kind);
                     let id = self.node(open, &line(item), close);

@@ -71,20 +71,26 @@ impl Telling {
                 self.say(at, What::StepEnded { key, how, took: *took, output: output.clone() });
             }
             Memo::Failed(error) => self.say(at, What::StepFailed { key, error: error.clone() }),
-            Memo::Found { kind, subject, title, finding, took } => {
+            Memo::Found { kind, subject, title, role, finding, took } => {
                 let (title, kind) = (self.title(&key, title), self.shared(kind));
                 let begin = What::CheckBegan {
                     key: key.clone(),
-                    title,
+                    title: title.clone(),
                     kind,
                     summary: subject.clone(),
-                    role: CheckRole::Check,
+                    role: *role,
                 };
                 self.say(at.checked_sub(*took).unwrap_or(at), begin);
-                self.say(at, What::CheckEnded { key, finding: finding.clone(), took: *took });
+                self.say(at, What::CheckEnded { key: key.clone(), finding: finding.clone(), took: *took });
+                if *role == CheckRole::Observe && !finding.passes() {
+                    self.warn(at, key, format!("`{title}`: {}", finding.evidence().summary));
+                }
             }
             Memo::Answered(answer) => {
                 let title = self.title(&key, &answer.title);
+                if answer.evidence.summary.starts_with("overridden") {
+                    self.warn(at, key.clone(), answer.evidence.summary.clone());
+                }
                 self.say(at, What::Answered { key, title, evidence: answer.evidence.clone() });
             }
             Memo::Triggered { title, evidence, .. } => {
@@ -101,13 +107,10 @@ impl Telling {
                 self.left.push(left.clone());
                 self.say(at, What::Left(left));
             }
-            Memo::Warned(text) => {
-                self.warnings += 1;
-                self.say(at, What::Warned { key, text: text.clone() });
-            }
+            Memo::Warned(text) => self.warn(at, key, text.clone()),
             // A step that failed and was left as it is, for a person. The end of the execution follows.
             Memo::Parked(error) if self.going.contains(&key) => {
-                self.say(at, What::StepFailed { key, error: error.clone() })
+                self.say(at, What::StepFailed { key, error: error.clone() });
             }
             Memo::Parked(_) | Memo::Value(_) => {}
             Memo::Asked { title, of } => {
@@ -149,6 +152,11 @@ impl Telling {
                 self.say(at, What::StepSurveyed { key, changes: changes.clone() });
             }
         }
+    }
+
+    fn warn(&mut self, at: Timestamp, key: Key, text: String) {
+        self.warnings += 1;
+        self.say(at, What::Warned { key, text });
     }
 
     fn undone(&mut self, at: Timestamp, key: Key, settling: bool, took: Duration) {
@@ -247,6 +255,7 @@ mod tests {
             kind: "http.get".into(),
             subject: "/health".into(),
             title: "Health".into(),
+            role: CheckRole::Check,
             finding: Finding::fail("503"),
             took: Duration::from_secs(1),
         };
