@@ -1,3 +1,16 @@
 //! The step library of `runbook`.
 
 extern crate runbook_core as runbook;
+
+pub mod backup;
+pub mod command;
+pub mod disk;
+pub mod env;
+pub mod file;
+pub mod git;
+#[cfg(test)]
+mod laws;
+pub mod memory;
+pub mod port;
+pub mod sizes;
+pub mod tool;

@@ -61,6 +61,7 @@ impl Run {
                 kind: what.kind.as_str().into(),
                 subject: what.subject.as_str().into(),
                 title: title.clone(),
+                role,
                 finding,
                 took: began.elapsed(),
             });

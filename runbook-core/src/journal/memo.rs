@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Change, Error, Evidence, Finding, LeftBecause, OnFailure, Outcome, ScopeKind, Stored};
+use crate::{Change, CheckRole, Error, Evidence, Finding, LeftBecause, OnFailure, Outcome, ScopeKind, Stored};
 
 /// One remembered thing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,6 +56,9 @@ pub enum Memo {
         subject: Arc<str>,
         /// Its title.
         title: Arc<str>,
+        /// What follows from a bad answer.
+        #[serde(default, skip_serializing_if = "CheckRole::is_check")]
+        role: CheckRole,
         /// The answer.
         finding: Finding,
         /// How long it took.
