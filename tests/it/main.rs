@@ -1,3 +1,5 @@
 //! The tests that use the facade as a program would: one binary, a module a subject.
 
+#[cfg(feature = "cli")]
+mod cli;
 mod macros;
