@@ -2,19 +2,31 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::{Command, Result};
 
+pub use self::becoming::Become;
+pub use self::container::Container;
 pub use self::leftovers::{Leftover, Leftovers};
 pub use self::local::Local;
+#[cfg(feature = "ssh")]
+pub use self::ssh::Ssh;
+use self::whole::Whole;
 
+mod becoming;
+mod container;
+mod elsewhere;
 mod group;
 mod leftovers;
 mod local;
 mod owner;
+#[cfg(feature = "ssh")]
+mod ssh;
+mod whole;
 
 /// A place where commands run and files lie: this machine, an SSH host, a container.
 ///
@@ -32,6 +44,14 @@ pub trait Host: Send + Sync + fmt::Debug {
 
     /// Its files.
     fn files(&self) -> &dyn Files;
+
+    /// The host as others take it: `run.on(&host)`, `Become::user("deploy").on(&host)`.
+    fn shared(self) -> Arc<dyn Host>
+    where
+        Self: Sized + 'static,
+    {
+        Arc::new(self)
+    }
 }
 
 /// A command that is running. Dropping it ends it with its whole process group.
@@ -68,7 +88,7 @@ pub trait Control: Send {
 pub enum Exit {
     /// By itself, with this code.
     Code(i32),
-    /// By this signal.
+    /// By this signal; 0 where the way to the host does not say which.
     Signal(i32),
 }
 
@@ -84,6 +104,17 @@ pub trait Files: Send + Sync {
     /// Writes a file beside its place and renames it into it, with these attributes. Missing attributes are those
     /// of the file it replaces, else 0644 and the user's own.
     async fn write(&self, path: &Path, content: &[u8], attributes: &Attributes) -> Result<()>;
+
+    /// The content of a file, piece by piece. A host without streams reads all of it.
+    async fn open<'a>(&'a self, path: &Path) -> Result<Box<dyn Reading + 'a>> {
+        Ok(Box::new(Whole::of(self.read(path).await?)))
+    }
+
+    /// Begins a file beside its place, for content that comes piece by piece; mode and owner are as for
+    /// [`write`](Files::write). A host without streams keeps all of it until the end.
+    async fn create<'a>(&'a self, path: &Path, attributes: &Attributes) -> Result<Box<dyn Draft + 'a>> {
+        Ok(Box::new(Whole::for_file(self, path, attributes)))
+    }
 
     /// Makes a directory and those above it; an existing one is fine.
     async fn make_dir(&self, path: &Path) -> Result<()>;
@@ -102,6 +133,26 @@ pub trait Files: Send + Sync {
 
     /// Sets mode and owner of what is at this path.
     async fn set(&self, path: &Path, attributes: &Attributes) -> Result<()>;
+}
+
+/// A file that is read piece by piece.
+#[async_trait]
+pub trait Reading: Send {
+    /// The next piece; an empty one is the end. That the content broke off is an error, not the end.
+    async fn next(&mut self) -> Result<Vec<u8>>;
+}
+
+/// A file that is written beside its place.
+#[async_trait]
+pub trait Draft: Send {
+    /// Adds to its end.
+    async fn write(&mut self, bytes: &[u8]) -> Result<()>;
+
+    /// Makes it durable and renames it into its place.
+    async fn keep(self: Box<Self>) -> Result<()>;
+
+    /// Removes it.
+    async fn discard(self: Box<Self>);
 }
 
 /// What is at a path.

@@ -16,6 +16,7 @@ mod key;
 mod outline;
 mod people;
 mod plan;
+mod private;
 mod procedure;
 mod run;
 mod runner;
@@ -54,5 +55,6 @@ pub use stored::{Record, Stored};
 
 /// What generated code calls. Nothing here is for people.
 #[doc(hidden)]
-#[path = "private.rs"]
-pub mod __private;
+pub mod __private {
+    pub use crate::private::*;
+}

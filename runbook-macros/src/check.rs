@@ -13,9 +13,9 @@ const OPTIONS: &[&str] = &["kind", "subject", "summary", "command", "reads"];
 const RETURNS: &str = "Result<Finding>";
 
 /// Turns an async function into a check.
-pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
+pub(crate) fn expand(options: TokenStream, item: &TokenStream) -> TokenStream {
     let Ok(function) = syn::parse2::<ItemFn>(item.clone()) else {
-        return action::not_a_function(&item, "check", RETURNS);
+        return signature::not_a_function(item, "check", "(cx: &Context) -> Result<Finding>");
     };
     match parse(options, &function) {
         Ok((action, describe)) => check(&action, &describe),

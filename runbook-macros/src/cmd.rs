@@ -8,9 +8,8 @@ mod parse;
 
 /// Turns a line into a command.
 pub(crate) fn expand(line: TokenStream) -> TokenStream {
-    let literal = match syn::parse2::<LitStr>(line.clone()) {
-        Ok(literal) => literal,
-        Err(_) => return not_a_line(line),
+    let Ok(literal) = syn::parse2::<LitStr>(line.clone()) else {
+        return not_a_line(line);
     };
     match parse::words(&literal) {
         Ok(words) => expand::command(&words, literal.span()),
@@ -24,9 +23,10 @@ pub(crate) fn expand(line: TokenStream) -> TokenStream {
 
 fn not_a_line(line: TokenStream) -> TokenStream {
     let message = "`cmd!` takes one string literal: `cmd!(\"git checkout {revision}\")`";
-    let error = match line.is_empty() {
-        true => syn::Error::new(proc_macro2::Span::call_site(), message),
-        false => syn::Error::new_spanned(line, message),
+    let error = if line.is_empty() {
+        syn::Error::new(proc_macro2::Span::call_site(), message)
+    } else {
+        syn::Error::new_spanned(line, message)
     };
     let complaint = error.into_compile_error();
     quote::quote!({ #complaint ::runbook::Command::new("") })

@@ -41,7 +41,7 @@ mod step;
 /// | `target = EXPR` | what it runs against, from its input: one run at a time for each book and target |
 #[proc_macro_attribute]
 pub fn procedure(options: TokenStream, item: TokenStream) -> TokenStream {
-    procedure::expand(options.into(), item.into()).into()
+    procedure::expand(options.into(), &item.into()).into()
 }
 
 /// Makes an async function a step: a value that `run.step` takes.
@@ -85,7 +85,7 @@ pub fn procedure(options: TokenStream, item: TokenStream) -> TokenStream {
 /// The expressions see the arguments. A string literal is a format string: `summary = "start {unit} on {port}"`.
 #[proc_macro_attribute]
 pub fn step(options: TokenStream, item: TokenStream) -> TokenStream {
-    step::expand(options.into(), item.into()).into()
+    step::expand(options.into(), &item.into()).into()
 }
 
 /// Makes an async function a check: a value that `run.check` takes.
@@ -100,7 +100,7 @@ pub fn step(options: TokenStream, item: TokenStream) -> TokenStream {
 /// It takes the options `kind`, `subject`, `summary`, `command` and `reads` of `#[step]`.
 #[proc_macro_attribute]
 pub fn check(options: TokenStream, item: TokenStream) -> TokenStream {
-    check::expand(options.into(), item.into()).into()
+    check::expand(options.into(), &item.into()).into()
 }
 
 /// Builds a `Command` from one line, without a shell.

@@ -1,5 +1,7 @@
 //! What procedures, steps and checks want of the function they stand on.
 
+use proc_macro2::{Span, TokenStream};
+use quote::quote;
 use syn::{
     Error, FnArg, GenericArgument, GenericParam, ItemFn, Pat, PatType, PathArguments, ReturnType, Safety, Signature,
     Type, TypeReference,
@@ -131,4 +133,15 @@ pub(crate) fn name_of(pat: &Pat) -> Option<&syn::Ident> {
         Pat::Ident(name) if name.subpat.is_none() => Some(&name.ident),
         _ => None,
     }
+}
+
+/// The complaint about something else than a function. Where it is a function with a mistake in its syntax, the
+/// compiler's own complaint is the better one.
+pub(crate) fn not_a_function(item: &TokenStream, role: &str, signature: &str) -> TokenStream {
+    let is_function = item.clone().into_iter().any(|token| token.to_string() == "fn");
+    let complaint = (!is_function).then(|| {
+        let message = format!("`#[{role}]` stands on an async function: `async fn my_{role}{signature}`");
+        Error::new(Span::call_site(), message).into_compile_error()
+    });
+    quote!(#complaint #item)
 }

@@ -7,15 +7,15 @@ use syn::{ExprPath, ItemFn, Result, Type};
 use crate::action::{self, Action, Describe};
 use crate::options::Options;
 use crate::problems::Problems;
-use crate::signature::Role;
+use crate::signature::{self, Role};
 
 const OPTIONS: &[&str] =
     &["rollback", "survey", "settle", "kind", "subject", "summary", "command", "undo_command", "reads", "writes"];
 
 /// Turns an async function into a step.
-pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
+pub(crate) fn expand(options: TokenStream, item: &TokenStream) -> TokenStream {
     let Ok(function) = syn::parse2::<ItemFn>(item.clone()) else {
-        return action::not_a_function(&item, "step", "Result<()>");
+        return signature::not_a_function(item, "step", "(cx: &Context) -> Result<()>");
     };
     match Step::parse(options, &function) {
         Ok(step) => step.expand(),
@@ -106,10 +106,11 @@ impl Step {
 
     fn survey(&self) -> TokenStream {
         let (before, output) = (self.before(), &self.action.output);
-        match &self.survey {
-            Some(path) => self.action.call_beside(path, &quote!(::runbook::Survey<#before, #output>), false),
-            None => quote!(::std::result::Result::Ok(::runbook::__private::acts_always(self))),
-        }
+        let looks = self.survey.as_ref();
+        looks.map_or_else(
+            || quote!(::std::result::Result::Ok(::runbook::__private::acts_always(self))),
+            |path| self.action.call_beside(path, &quote!(::runbook::Survey<#before, #output>), false),
+        )
     }
 
     /// `impl Rollback`, when there is a way back.

@@ -46,3 +46,8 @@ pub(crate) fn by_hand(command: &Command) -> String {
         None => command.to_string(),
     }
 }
+
+/// A path as a person would type it, quoted where it has to be.
+pub(crate) fn word(path: &std::path::Path) -> String {
+    Command::new(path).to_string()
+}

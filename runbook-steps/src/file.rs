@@ -52,6 +52,8 @@ mod remove;
 pub(crate) mod replace;
 mod symlink;
 mod template;
+#[cfg(test)]
+mod tests;
 mod write;
 
 /// Writes this content to this path. The directory must exist.

@@ -133,7 +133,7 @@ pub(crate) fn tree(dir: &Path) -> BTreeMap<PathBuf, String> {
 
 /// A context on this machine whose n-th operation, and all after it, fail.
 fn cutting(operation: usize, moment: Moment) -> Context {
-    Context::on(Arc::new(Cutting { left: AtomicUsize::new(operation), moment }))
+    Context::on(Arc::new(Cutting { world: Local::new(), left: AtomicUsize::new(operation), moment }))
 }
 
 /// Whether the operation at which the world ends still happens.
@@ -146,6 +146,7 @@ enum Moment {
 /// This machine, until the runner dies.
 #[derive(Debug)]
 struct Cutting {
+    world: Local,
     left: AtomicUsize,
     moment: Moment,
 }
@@ -202,8 +203,8 @@ impl Host for Cutting {
 
     async fn start(&self, command: &Command) -> Result<Process> {
         match self.fate() {
-            Fate::Happens => Local.start(command).await,
-            Fate::HappensUnseen => finish(Local.start(command).await?).await,
+            Fate::Happens => self.world.start(command).await,
+            Fate::HappensUnseen => finish(self.world.start(command).await?).await,
             Fate::DoesNot => Err(cut()),
         }
     }
@@ -216,30 +217,30 @@ impl Host for Cutting {
 #[async_trait]
 impl Files for Cutting {
     async fn stat(&self, path: &Path) -> Result<Option<Stat>> {
-        self.pass(Local.stat(path)).await
+        self.pass(self.world.stat(path)).await
     }
     async fn read(&self, path: &Path) -> Result<Vec<u8>> {
-        self.pass(Local.read(path)).await
+        self.pass(self.world.read(path)).await
     }
     async fn write(&self, path: &Path, content: &[u8], attributes: &Attributes) -> Result<()> {
-        self.pass(Local.write(path, content, attributes)).await
+        self.pass(self.world.write(path, content, attributes)).await
     }
     async fn make_dir(&self, path: &Path) -> Result<()> {
-        self.pass(Local.make_dir(path)).await
+        self.pass(self.world.make_dir(path)).await
     }
     async fn remove(&self, path: &Path) -> Result<()> {
-        self.pass(Local.remove(path)).await
+        self.pass(self.world.remove(path)).await
     }
     async fn symlink(&self, target: &Path, link: &Path) -> Result<()> {
-        self.pass(Local.symlink(target, link)).await
+        self.pass(self.world.symlink(target, link)).await
     }
     async fn rename(&self, from: &Path, to: &Path) -> Result<()> {
-        self.pass(Local.rename(from, to)).await
+        self.pass(self.world.rename(from, to)).await
     }
     async fn list(&self, path: &Path) -> Result<Vec<String>> {
-        self.pass(Local.list(path)).await
+        self.pass(self.world.list(path)).await
     }
     async fn set(&self, path: &Path, attributes: &Attributes) -> Result<()> {
-        self.pass(Local.set(path, attributes)).await
+        self.pass(self.world.set(path, attributes)).await
     }
 }

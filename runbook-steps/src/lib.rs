@@ -2,8 +2,10 @@
 
 extern crate runbook_core as runbook;
 
+pub mod backup;
 pub mod command;
 pub mod disk;
+pub mod env;
 pub mod file;
 pub mod git;
 #[cfg(test)]

@@ -63,6 +63,7 @@ impl Output {
     pub fn ending(&self) -> String {
         match (self.code, self.signal) {
             (Some(code), _) => format!("exited with {code}"),
+            (None, Some(0)) => "was killed by a signal".to_owned(),
             (None, Some(signal)) => format!("was killed by signal {signal}"),
             (None, None) => "ended without a status".to_owned(),
         }

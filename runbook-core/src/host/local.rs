@@ -13,8 +13,11 @@ use super::{Control, Exit, Files, Host, Process};
 use crate::command::Value;
 use crate::{Command, Error, Explain, Result};
 
+pub(super) use self::files::beside;
+
 mod files;
 mod refusal;
+mod streams;
 
 /// The machine the runner runs on.
 #[derive(Debug, Clone, Default)]

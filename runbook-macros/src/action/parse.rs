@@ -93,31 +93,30 @@ impl Argument {
         Some(Self { name: name?, ty: (*argument.ty).clone() })
     }
 
+    fn is_borrowed(&self) -> bool {
+        matches!(self.ty, Type::Reference(_))
+    }
+
     /// The type of the field that keeps it.
     pub(super) fn kept_type(&self) -> TokenStream {
         let ty = signature::referred(&self.ty);
         let span = ty.span();
-        match &self.ty {
-            Type::Reference(_) => quote_spanned!(span=> <#ty as ::std::borrow::ToOwned>::Owned),
-            _ => quote!(#ty),
-        }
+        if self.is_borrowed() { quote_spanned!(span=> <#ty as ::std::borrow::ToOwned>::Owned) } else { quote!(#ty) }
     }
 
     /// The expression that keeps it.
     pub(super) fn keep(&self) -> TokenStream {
         let name = &self.name;
-        match &self.ty {
-            Type::Reference(_) => quote!(#name: ::std::borrow::ToOwned::to_owned(#name)),
-            _ => quote!(#name),
-        }
+        if self.is_borrowed() { quote!(#name: ::std::borrow::ToOwned::to_owned(#name)) } else { quote!(#name) }
     }
 
     /// The expression that gives it to the function again.
     pub(super) fn give(&self) -> TokenStream {
         let (name, ty) = (&self.name, signature::referred(&self.ty));
-        match &self.ty {
-            Type::Reference(_) => quote!(::std::borrow::Borrow::<#ty>::borrow(&self.#name)),
-            _ => quote!(::std::clone::Clone::clone(&self.#name)),
+        if self.is_borrowed() {
+            quote!(::std::borrow::Borrow::<#ty>::borrow(&self.#name))
+        } else {
+            quote!(::std::clone::Clone::clone(&self.#name))
         }
     }
 

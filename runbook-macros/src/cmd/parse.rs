@@ -11,7 +11,7 @@ pub(super) enum Word {
     /// One argument, glued together from these.
     One(Vec<Part>),
     /// As many arguments as the list has.
-    Many(Expr),
+    Many(Box<Expr>),
 }
 
 /// A part of an argument.
@@ -20,7 +20,7 @@ pub(super) enum Part {
     /// This text.
     Text(String),
     /// The value of this.
-    Value(Expr),
+    Value(Box<Expr>),
 }
 
 /// The words of a line: a program and its arguments.
@@ -45,7 +45,7 @@ struct Building {
     /// What stands there without quotes, to see what is meant for a shell.
     plain: String,
     parts: Vec<Part>,
-    list: Option<Expr>,
+    list: Option<Box<Expr>>,
 }
 
 struct Reader<'a> {
@@ -149,11 +149,11 @@ impl Reader<'_> {
         self.error(format!("`{{{source}` is never closed: add a `}}`, or write `{{{{` for a brace"))
     }
 
-    fn value(&self, source: &str) -> Result<Expr> {
+    fn value(&self, source: &str) -> Result<Box<Expr>> {
         if source.trim().is_empty() {
             return self.error("`{}` has no value in it: write `{name}`, or `{{}}` for braces");
         }
-        LitStr::new(source, self.line.span()).parse().or_else(|_| {
+        LitStr::new(source, self.line.span()).parse().map(Box::new).or_else(|_| {
             self.error(format!("`{{{source}}}` holds no expression: write a value like `{{name}}` or `{{site.root}}`"))
         })
     }

@@ -122,15 +122,13 @@ impl<'ast> Visit<'ast> for Reader {
     fn visit_expr_method_call(&mut self, call: &'ast ExprMethodCall) {
         self.visit_expr(&call.receiver);
         let known = METHODS.iter().find(|method| call.method == method.name && call.args.len() > method.title);
-        match known.filter(|_| self.is_run(&call.receiver)) {
-            Some(method) => self.run_method(method, call),
-            None => {
-                call.args.iter().for_each(|argument| self.visit_expr(argument));
-                if call.args.iter().any(|argument| self.is_run(argument)) {
-                    let title = source::text(&call.receiver) + "." + &call.method.to_string();
-                    self.items.push(Item::new("Call", title, call));
-                }
-            }
+        if let Some(method) = known.filter(|_| self.is_run(&call.receiver)) {
+            return self.run_method(method, call);
+        }
+        call.args.iter().for_each(|argument| self.visit_expr(argument));
+        if call.args.iter().any(|argument| self.is_run(argument)) {
+            let title = source::text(&call.receiver) + "." + &call.method.to_string();
+            self.items.push(Item::new("Call", title, call));
         }
     }
 
@@ -313,9 +311,7 @@ impl Item {
 /// The title as people read it: the text of a literal or of a `format!`, else its source.
 fn title_of(expr: &Expr, kind: &str) -> String {
     match bare(expr) {
-        Expr::Array(list) if kind == "Guard" => {
-            list.elems.iter().map(|trigger| trigger_title(trigger)).collect::<Vec<_>>().join(", ")
-        }
+        Expr::Array(list) if kind == "Guard" => list.elems.iter().map(trigger_title).collect::<Vec<_>>().join(", "),
         trigger if kind == "Guard" => trigger_title(trigger),
         other => literal(other).unwrap_or_else(|| source::text(other)),
     }

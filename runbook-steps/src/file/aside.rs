@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::command::word;
 use runbook_core::host::{Attributes, FileKind};
 use runbook_core::{Context, Error, Explain as _, Result};
 
@@ -68,7 +69,8 @@ pub(crate) async fn tidy(cx: &Context, aside: &Path) -> Result<()> {
 pub(crate) fn by_hand(path: &Path) -> String {
     let place = path.parent().unwrap_or(Path::new("/")).join(PLACE);
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    format!("ls -l {0}; mv {0}/{name}.N {1}  # the highest N", place.display(), path.display())
+    let kept = place.join(format!("{name}.N"));
+    format!("ls -l {}; mv {} {}  # the highest N", word(&place), word(&kept), word(path))
 }
 
 /// The directory a path lies in.

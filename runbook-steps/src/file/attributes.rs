@@ -8,6 +8,7 @@ use runbook_core::{Context, Description, Diff, Error, Explain as _, Resource, Re
 use serde::{Deserialize, Serialize};
 
 use super::replace::has;
+use crate::command::word;
 
 /// Sets the mode or the owner of what is at a path.
 #[derive(Debug, Clone)]
@@ -80,7 +81,7 @@ impl Step for SetAttributes {
         };
         Description::new(kind, path.to_string())
             .summary(format!("give {path} the {} {value}", kind.trim_start_matches("file.")))
-            .command(format!("{program} {value} {path}"))
+            .command(format!("{program} {value} {}", word(&self.path)))
             .reads(Resource::path(&self.path))
             .writes(Resource::path(&self.path))
     }

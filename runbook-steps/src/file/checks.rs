@@ -7,6 +7,7 @@ use runbook_core::host::{FileKind, Stat};
 use runbook_core::{Check, Context, Description, Finding, Resource, Result};
 
 use super::content;
+use crate::command::word;
 
 macro_rules! check {
     ($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty),* }) => {
@@ -62,7 +63,7 @@ fn words(stat: &Stat) -> String {
 impl Check for Exists {
     fn describe(&self) -> Description {
         let path = self.path.display();
-        describe("file.exists", &self.path, format!("{path} exists"), format!("ls -ld {path}"))
+        describe("file.exists", &self.path, format!("{path} exists"), format!("ls -ld {}", word(&self.path)))
     }
 
     async fn check(&self, cx: &Context) -> Result<Finding> {
@@ -77,7 +78,7 @@ impl Check for Exists {
 impl Check for Absent {
     fn describe(&self) -> Description {
         let path = self.path.display();
-        describe("file.absent", &self.path, format!("{path} does not exist"), format!("ls -ld {path}"))
+        describe("file.absent", &self.path, format!("{path} does not exist"), format!("ls -ld {}", word(&self.path)))
     }
 
     async fn check(&self, cx: &Context) -> Result<Finding> {
@@ -93,7 +94,7 @@ impl Check for ModeIs {
     fn describe(&self) -> Description {
         let path = self.path.display();
         let summary = format!("{path} has the mode {:04o}", self.mode);
-        describe("file.mode_is", &self.path, summary, format!("stat -c %a {path}"))
+        describe("file.mode_is", &self.path, summary, format!("stat -c %a {}", word(&self.path)))
     }
 
     async fn check(&self, cx: &Context) -> Result<Finding> {

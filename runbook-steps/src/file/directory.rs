@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::attributes::Permissions;
 use super::replace::has;
+use crate::command::word;
 
 /// Makes a directory and those above it.
 ///
@@ -23,7 +24,7 @@ pub struct MakeDirectory {
 }
 
 /// What a rollback of [`MakeDirectory`] needs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DirectoryBefore {
     /// The directories that were missing, the deepest first.
     missing: Vec<PathBuf>,
@@ -120,16 +121,16 @@ impl Step for MakeDirectory {
     type Output = Directory;
 
     fn describe(&self) -> Description {
-        let path = self.path.display();
+        let (path, word) = (self.path.display(), word(&self.path));
         let mode = self.attributes.mode.map(|mode| format!(" -m {mode:04o}")).unwrap_or_default();
         let description = Description::new("file.directory", path.to_string())
             .summary(format!("make the directory {path}"))
-            .command(format!("mkdir -p{mode} {path}"))
-            .undo_command(format!("rmdir {path}"))
+            .command(format!("mkdir -p{mode} {word}"))
+            .undo_command(format!("rmdir {word}"))
             .reads(Resource::path(&self.path))
             .writes(Resource::path(&self.path));
         match &self.attributes.owner {
-            Some(owner) => description.command(format!("chown {owner} {path}")),
+            Some(owner) => description.command(format!("chown {owner} {word}")),
             None => description,
         }
     }

@@ -8,6 +8,7 @@ use runbook_core::{Context, Description, Diff, Error, Resource, Result, Rollback
 use serde::{Deserialize, Serialize};
 
 use super::aside;
+use crate::command::word;
 
 /// Removes a file, a link or a directory by keeping it aside. It takes no time and no copy, and frees no space: for
 /// that, see [`for_good`](Self::for_good) and [`forget`](super::forget).
@@ -54,7 +55,7 @@ fn describe(path: &Path) -> Description {
     let name = path.display();
     Description::new("file.remove", name.to_string())
         .summary(format!("remove {name}"))
-        .command(format!("rm -r {name}"))
+        .command(format!("rm -r {}", word(path)))
         .reads(Resource::path(path))
         .writes(Resource::path(path))
 }

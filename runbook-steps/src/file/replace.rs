@@ -86,7 +86,8 @@ impl Replace<'_> {
         self.attribute_diff(present, diff)
     }
 
-    fn attribute_diff(&self, present: &Present, mut diff: Diff) -> Diff {
+    /// The same difference, and what becomes of mode and owner.
+    pub(crate) fn attribute_diff(&self, present: &Present, mut diff: Diff) -> Diff {
         if let (Some(mode), Present::File(stat, _)) = (self.attributes.mode, present)
             && mode != stat.mode
         {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::aside;
 use super::before::{Before, Present};
+use crate::command::word;
 
 /// A link that does not lead anywhere yet.
 #[derive(Debug, Clone)]
@@ -59,7 +60,7 @@ impl Step for Symlink {
         let (link, target) = (self.link.display(), self.target.display());
         Description::new("file.symlink", link.to_string())
             .summary(format!("link {link} to {target}"))
-            .command(format!("ln -sfn {target} {link}"))
+            .command(format!("ln -sfn {} {}", word(&self.target), word(&self.link)))
             .undo_command(aside::by_hand(&self.link))
             .reads(Resource::path(&self.link))
             .writes(Resource::path(&self.link))

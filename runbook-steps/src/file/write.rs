@@ -11,6 +11,7 @@ use super::before::{Before, Present};
 use super::content;
 use super::replace::Replace;
 use super::template::Filled;
+use crate::command;
 
 /// Writes a file atomically. What it replaces, a file or a link, comes back with the rollback.
 #[derive(Debug, Clone)]
@@ -110,12 +111,12 @@ impl Write {
     }
 
     fn by_hand(&self) -> (String, String) {
-        let path = self.path.display();
+        let (path, word) = (self.path.display(), command::word(&self.path));
         let from = match &self.source {
-            Source::Bytes(content) => format!("/dev/stdin {path}  # {} bytes", content.len()),
-            Source::Secret(secret) => format!("/dev/stdin {path}  # the secret {secret}"),
-            Source::Template(filled) => format!("/dev/stdin {path}  # with {filled}"),
-            Source::Copy(from) => format!("{} {path}", from.display()),
+            Source::Bytes(content) => format!("/dev/stdin {word}  # {} bytes", content.len()),
+            Source::Secret(secret) => format!("/dev/stdin {word}  # the secret {secret}"),
+            Source::Template(filled) => format!("/dev/stdin {word}  # with {filled}"),
+            Source::Copy(from) => format!("{} {word}", command::word(from)),
         };
         let mode = self.attributes.mode.map(|mode| format!(" -m {mode:04o}")).unwrap_or_default();
         let what = match &self.source {

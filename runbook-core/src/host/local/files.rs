@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use async_trait::async_trait;
 
 use super::Local;
+use super::streams::{NearDraft, NearReading};
 use crate::host::owner::Owner;
-use crate::host::{Attributes, FileKind, Files, Stat};
+use crate::host::{Attributes, Draft, FileKind, Files, Reading, Stat};
 use crate::{Error, Result};
 
 #[async_trait]
@@ -27,6 +28,14 @@ impl Files for Local {
     async fn write(&self, path: &Path, content: &[u8], attributes: &Attributes) -> Result<()> {
         let (content, attributes) = (content.to_owned(), attributes.clone());
         off_thread(path, move |path| write(path, &content, &attributes)).await
+    }
+
+    async fn open<'a>(&'a self, path: &Path) -> Result<Box<dyn Reading + 'a>> {
+        Ok(Box::new(NearReading::begin(path).await?))
+    }
+
+    async fn create<'a>(&'a self, path: &Path, attributes: &Attributes) -> Result<Box<dyn Draft + 'a>> {
+        Ok(Box::new(NearDraft::begin(path, attributes).await?))
     }
 
     async fn make_dir(&self, path: &Path) -> Result<()> {
@@ -70,7 +79,7 @@ impl Files for Local {
 }
 
 /// File systems know no asynchrony: one trip to a thread that may wait for the disk, for the whole operation.
-async fn off_thread<T: Send + 'static>(
+pub(super) async fn off_thread<T: Send + 'static>(
     path: &Path,
     work: impl FnOnce(&Path) -> Result<T> + Send + 'static,
 ) -> Result<T> {
@@ -79,7 +88,7 @@ async fn off_thread<T: Send + 'static>(
 }
 
 /// What could not be done to which path, and what to do about it where that is known.
-fn refused(doing: &str, path: &Path, cause: &io::Error) -> Error {
+pub(super) fn refused(doing: &str, path: &Path, cause: &io::Error) -> Error {
     let error = Error::new(format!("{doing} `{}`", path.display())).caused_by(Error::new(cause.to_string()));
     match cause.kind() {
         IoKind::StorageFull => error.hint("free some space on its file system"),
@@ -108,25 +117,39 @@ fn stat(path: &Path) -> Result<Option<Stat>> {
 }
 
 fn write(path: &Path, content: &[u8], attributes: &Attributes) -> Result<()> {
-    let wanted = Wanted::of(path, attributes)?;
-    let beside = beside(path);
-    fill(&beside, content, &wanted).and_then(|()| fs::rename(&beside, path)).and_then(|()| sync_parent(path)).map_err(
-        |error| {
-            let _ = fs::remove_file(&beside);
-            refused("write", path, &error)
-        },
-    )
+    let (mut file, beside) = begin(path, attributes)?;
+    let written = file.write_all(content).and_then(|()| file.sync_all());
+    settle(path, &beside, written)
 }
 
-/// Mode and owner are set before there is any content to see.
-fn fill(beside: &Path, content: &[u8], wanted: &Wanted) -> io::Result<()> {
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(beside)?;
+/// An empty file beside this place, with mode and owner as they will be: there is never content to see for others.
+pub(super) fn begin(path: &Path, attributes: &Attributes) -> Result<(fs::File, PathBuf)> {
+    let wanted = Wanted::of(path, attributes)?;
+    let beside = beside(path);
+    match make(&beside, &wanted) {
+        Ok(file) => Ok((file, beside)),
+        Err(error) => {
+            let _ = fs::remove_file(&beside);
+            Err(refused("write", path, &error))
+        }
+    }
+}
+
+fn make(beside: &Path, wanted: &Wanted) -> io::Result<fs::File> {
+    let file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(beside)?;
     if wanted.owner != Owner::default() {
         std::os::unix::fs::fchown(&file, wanted.owner.uid, wanted.owner.gid)?;
     }
     file.set_permissions(fs::Permissions::from_mode(wanted.mode))?;
-    file.write_all(content)?;
-    file.sync_all()
+    Ok(file)
+}
+
+/// Renames what was written into its place, or removes it when it could not be written.
+pub(super) fn settle(path: &Path, beside: &Path, written: io::Result<()>) -> Result<()> {
+    written.and_then(|()| fs::rename(beside, path)).and_then(|()| sync_parent(path)).map_err(|error| {
+        let _ = fs::remove_file(beside);
+        refused("write", path, &error)
+    })
 }
 
 /// Mode and owner a written file gets.

@@ -1,11 +1,11 @@
 //! Judging: whether the world ended all new or all old, or what was left is named, and which law was broken if not.
 
-use crate::event::{StepEnd, What};
+use crate::event::{LeftBecause, RunEnded, StepEnd, What};
 use crate::{Description, Key, Outcome, Resource};
 
 use super::scenario::{Kind, Scenario, Then};
 use super::{Explorer, Law, Played, Report};
-use crate::testing::drill::{Act, At};
+use crate::testing::drill::{Act, At, Fault};
 use crate::testing::inspector::{Look, covers};
 use crate::testing::world::Difference;
 
@@ -68,6 +68,9 @@ impl<'a> Judge<'a> {
         let old = played.differences(&self.base.old);
         let new = played.differences(&self.base.end);
         let named: Vec<_> = ended.left.iter().map(|left| left.key.clone()).collect();
+        if let Some(why) = undo_failed(scenario, ended) {
+            return Verdict::Broken(why, old);
+        }
         let after = played.second.as_ref().map(|world| self.base.old.diff(world)).unwrap_or_default();
         match ended.outcome {
             Outcome::Done if new.is_empty() => Verdict::New,
@@ -123,7 +126,8 @@ impl<'a> Judge<'a> {
         };
         let key = self.blame(scenario, &differences);
         let forwards = scenario.then == Then::Continue;
-        let law = if differences.is_empty() {
+        let undo_failed = self.explorer.play(scenario).ended().and_then(|ended| undo_failed(scenario, ended)).is_some();
+        let law = if differences.is_empty() && !undo_failed {
             Law::Ends
         } else if mends(Look::FromMemory) {
             Law::BeforeSurvives
@@ -162,7 +166,19 @@ impl<'a> Judge<'a> {
     }
 }
 
+/// The undo that failed although nothing was done to it.
+fn undo_failed(scenario: &Scenario, ended: &RunEnded) -> Option<String> {
+    let hurt = |key: &Key| {
+        let undo = |fault: &Fault| matches!(fault.moment.act, Act::Rollback | Act::Settle) && fault.moment.key == *key;
+        scenario.faults.iter().any(undo)
+    };
+    ended.left.iter().filter(|left| !hurt(&left.key)).find_map(|left| match &left.why {
+        LeftBecause::UndoFailed(error) => Some(format!("the undo of `{}` failed: {error:#}", left.title)),
+        _ => None,
+    })
+}
+
 /// Whether something is left that could have been undone.
-fn lost(ended: &crate::event::RunEnded) -> bool {
+fn lost(ended: &RunEnded) -> bool {
     ended.outcome == Outcome::RollbackIncomplete
 }

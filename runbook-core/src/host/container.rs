@@ -1,0 +1,77 @@
+//! A container, through `docker exec` or a program that takes the same words.
+
+use std::ffi::OsString;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::elsewhere::{Elsewhere, Way, host_elsewhere};
+use super::{Host, Local, Process};
+use crate::{Command, Result};
+
+/// A running container. Its image must hold `sh` and the usual small tools.
+///
+/// ```
+/// use runbook_core::host::{Container, Host as _};
+///
+/// let database = Container::named("db").user("postgres").shared();
+/// assert_eq!(database.name(), "container db");
+/// ```
+#[derive(Debug, Clone)]
+pub struct Container {
+    way: Exec,
+    place: Elsewhere,
+}
+
+#[derive(Debug, Clone)]
+struct Exec {
+    host: Arc<dyn Host>,
+    program: OsString,
+    container: String,
+    user: Option<String>,
+    name: String,
+}
+
+impl Container {
+    /// The container of this name, or with this id, that runs on this machine.
+    pub fn named(container: impl Into<String>) -> Self {
+        let container = container.into();
+        let name = format!("container {container}");
+        Self::by(Exec { host: Arc::new(Local::new()), program: "docker".into(), container, user: None, name })
+    }
+
+    fn by(way: Exec) -> Self {
+        Self { place: Elsewhere::by(way.clone()), way }
+    }
+
+    /// That runs on this host.
+    pub fn on(self, host: &Arc<dyn Host>) -> Self {
+        let name = format!("container {} on {}", self.way.container, host.name());
+        Self::by(Exec { host: host.clone(), name, ..self.way })
+    }
+
+    /// As this user of the container, by name or number.
+    pub fn user(self, user: impl Into<String>) -> Self {
+        Self::by(Exec { user: Some(user.into()), ..self.way })
+    }
+
+    /// Through this program instead of `docker`, like `podman`.
+    pub fn program(self, program: impl Into<OsString>) -> Self {
+        Self::by(Exec { program: program.into(), ..self.way })
+    }
+}
+
+#[async_trait]
+impl Way for Exec {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn open(&self, words: &[OsString]) -> Result<Process> {
+        let user = self.user.iter().flat_map(|user| ["--user", user]);
+        let command = Command::new(&self.program).args(["exec", "--interactive"]).args(user).arg(&self.container);
+        self.host.start(&command.args(words)).await
+    }
+}
+
+host_elsewhere!(Container);

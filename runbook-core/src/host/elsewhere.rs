@@ -1,0 +1,304 @@
+//! Places reached through a program: another machine, a container, another user.
+//!
+//! What they have in common is little: words can be started there, with three streams. The rest is made of one
+//! [`PROLOGUE`] in `sh` that every command goes through, so that directories, environments, secrets and process groups
+//! work the same everywhere.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWriteExt as _, BufReader};
+
+use self::errand::Errand;
+use super::{Control, Exit, Process};
+use crate::command::Value;
+use crate::{Command, Error, Result};
+
+mod errand;
+mod files;
+mod streams;
+
+/// The way into a place.
+#[async_trait]
+pub(super) trait Way: Send + Sync + fmt::Debug {
+    /// The name people know the place by.
+    fn name(&self) -> &str;
+
+    /// Starts these words there.
+    async fn open(&self, words: &[OsString]) -> Result<Process>;
+}
+
+/// A place, and what can be done there.
+#[derive(Debug, Clone)]
+pub(super) struct Elsewhere(Arc<dyn Way>);
+
+/// Every command begins with this.
+///
+/// Its environment comes as lines of its input, one `NAME='value'` each, because arguments are for everyone to see
+/// (`/proc/PID/cmdline`), here and there. A shell reads lines byte by byte, so what follows is left for the program.
+/// Then it says on its error output how it went: which process group it is in, or what is missing.
+const PROLOGUE: &str = r#"_rb_lines=$1 _rb_dir=$2; shift 2
+_rb_nl=$(printf '\nx'); _rb_nl=${_rb_nl%x}
+while [ "$_rb_lines" -gt 0 ]; do
+  IFS= read -r _rb_line && eval "export $_rb_line" || exit 74
+  _rb_lines=$((_rb_lines - 1))
+done
+[ -z "$_rb_dir" ] || cd -- "$_rb_dir" || { echo "@runbook directory" >&2; exit 75; }
+command -v "$1" >/dev/null || { echo "@runbook program" >&2; exit 127; }
+read -r _rb_group </proc/$$/stat
+_rb_group=${_rb_group##*") "}; _rb_group=${_rb_group#* }; _rb_group=${_rb_group#* }
+echo "@runbook group ${_rb_group%% *}" >&2
+exec "$@""#;
+
+/// A host that is a way to somewhere else.
+macro_rules! host_elsewhere {
+    ($($host:ident),*) => {$(
+        #[async_trait::async_trait]
+        impl $crate::host::Host for $host {
+            fn name(&self) -> &str {
+                self.place.name()
+            }
+
+            async fn start(&self, command: &$crate::Command) -> $crate::Result<$crate::host::Process> {
+                self.place.start(command).await
+            }
+
+            fn files(&self) -> &dyn $crate::host::Files {
+                &self.place
+            }
+        }
+    )*};
+}
+pub(super) use host_elsewhere;
+
+/// What the prologue says begins with this.
+const MARK: &str = "@runbook ";
+
+impl Elsewhere {
+    pub(super) fn by(way: impl Way + 'static) -> Self {
+        Self(Arc::new(way))
+    }
+
+    pub(super) fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    /// Starts a command there.
+    pub(super) async fn start(&self, command: &Command) -> Result<Process> {
+        let command = command.launched();
+        let environment = Environment::of(&command)?;
+        let mut process = self.0.open(&words(&command, environment.lines)).await?;
+        if let Some(stdin) = &mut process.stdin {
+            // What went wrong when this cannot be written is said on the error output.
+            let _ = stdin.write_all(&environment.text).await;
+            let _ = stdin.flush().await;
+        }
+        let mut stderr = BufReader::new(process.stderr.take().unwrap_or_else(|| Box::new(tokio::io::empty())));
+        let (said, noise) = first_mark(&mut stderr).await;
+        match said.as_deref().and_then(|said| said.split_once(' ')) {
+            Some(("group", group)) => Ok(self.reached(process, stderr, group.to_owned())),
+            _ => Err(self.refusal(&command, said.as_deref(), &noise, &mut *process.control).await),
+        }
+    }
+
+    fn reached(&self, process: Process, stderr: impl AsyncRead + Send + Unpin + 'static, group: String) -> Process {
+        let control = Reached { inner: process.control, place: self.clone(), group, exit: None, ending: false };
+        Process { stderr: Some(Box::new(stderr)), control: Box::new(control), ..process }
+    }
+
+    /// Why the program could not be started.
+    async fn refusal(
+        &self,
+        command: &Command,
+        said: Option<&str>,
+        noise: &[String],
+        control: &mut dyn Control,
+    ) -> Error {
+        let program = command.program.display();
+        match (said, &command.dir) {
+            (Some("directory"), Some(dir)) => {
+                Error::new(format!("no directory `{}` on {} to run `{program}` in", dir.display(), self.name()))
+                    .details(noise)
+            }
+            (Some("program"), _) => Error::new(format!("no program `{program}` on {}", self.name())),
+            _ => match control.wait().await {
+                Ok(_) => Error::new(format!("run `{program}` on {}", self.name())).details(noise),
+                Err(error) => error.details(noise),
+            },
+        }
+    }
+
+    /// Starts a small script there, for the library's own needs.
+    async fn script(&self, script: &str, args: &[&OsStr]) -> Result<Process> {
+        let words = ["sh", "-c", script, "sh"].map(OsStr::new);
+        let words: Vec<OsString> = words.iter().chain(args).map(|word| (*word).to_owned()).collect();
+        self.0.open(&words).await
+    }
+
+    /// Runs a small script there to its end.
+    async fn sh(&self, script: &str, args: &[&OsStr], input: &[u8]) -> Result<Errand> {
+        errand::run(self.script(script, args).await?, input).await
+    }
+}
+
+fn words(command: &Command, lines: usize) -> Vec<OsString> {
+    let dir = command.dir.as_ref().map(|dir| dir.clone().into_os_string()).unwrap_or_default();
+    let head = ["sh", "-c", PROLOGUE, "sh"].map(OsString::from).into_iter();
+    let head = head.chain([lines.to_string().into(), dir, command.program.clone()]);
+    head.chain(command.args.iter().cloned()).collect()
+}
+
+/// What the prologue says, and the lines before it: greetings of a shell, or why there was no shell.
+async fn first_mark(stderr: &mut (impl tokio::io::AsyncBufRead + Unpin)) -> (Option<String>, Vec<String>) {
+    let (mut noise, mut line) = (Vec::new(), Vec::new());
+    while let Ok(1..) = stderr.read_until(b'\n', &mut line).await {
+        let text = String::from_utf8_lossy(&line);
+        if let Some(said) = text.trim_end().strip_prefix(MARK) {
+            return (Some(said.to_owned()), noise);
+        }
+        noise.push(text.trim_end().to_owned());
+        line.clear();
+    }
+    (None, noise)
+}
+
+/// The environment of a command, as the lines that the prologue reads.
+#[derive(Default)]
+struct Environment {
+    text: Vec<u8>,
+    lines: usize,
+}
+
+impl Environment {
+    fn of(command: &Command) -> Result<Self> {
+        let mut this = Self::default();
+        for (name, value) in &command.env {
+            match value {
+                Value::Plain(value) => this.push(name, value)?,
+                Value::Secret(secret) => this.push(name, secret.expose()?.as_ref())?,
+            }
+        }
+        Ok(this)
+    }
+
+    fn push(&mut self, name: &str, value: &OsStr) -> Result<()> {
+        let wellformed = name
+            .bytes()
+            .enumerate()
+            .all(|(n, byte)| byte == b'_' || byte.is_ascii_alphabetic() || (n > 0 && byte.is_ascii_digit()));
+        if name.is_empty() || !wellformed {
+            return Err(Error::new(format!("`{name}` cannot be the name of an environment variable")));
+        }
+        self.text.extend_from_slice(name.as_bytes());
+        self.text.push(b'=');
+        self.text.extend_from_slice(&quoted(value, br#"'"$_rb_nl"'"#));
+        self.text.push(b'\n');
+        self.lines += 1;
+        Ok(())
+    }
+}
+
+/// The word in single quotes, whatever its bytes, with something in the place of each newline.
+fn quoted(word: &OsStr, newline: &[u8]) -> Vec<u8> {
+    let mut out = vec![b'\''];
+    for byte in word.as_bytes() {
+        match byte {
+            b'\'' => out.extend_from_slice(br"'\''"),
+            b'\n' => out.extend_from_slice(newline),
+            byte => out.push(*byte),
+        }
+    }
+    out.push(b'\'');
+    out
+}
+
+/// The words as one line for a shell.
+#[cfg_attr(not(feature = "ssh"), expect(dead_code, reason = "only a connection takes one line"))]
+pub(super) fn one_line(words: &[OsString]) -> OsString {
+    let quoted: Vec<Vec<u8>> = words.iter().map(|word| quoted(word, b"\n")).collect();
+    OsString::from_vec(quoted.join(&b' '))
+}
+
+/// A command that was started somewhere.
+struct Reached {
+    inner: Box<dyn Control>,
+    place: Elsewhere,
+    group: String,
+    exit: Option<Exit>,
+    ending: bool,
+}
+
+/// Signals a process group.
+const SIGNAL: &str = r#"kill -s "$1" -- "-$2""#;
+
+/// Waits until nothing of a process group runs. A process that ended and was not collected does not run.
+const GONE: &str = r#"while kill -s 0 -- "-$1" 2>/dev/null; do
+  alive=
+  for stat in /proc/[0-9]*/stat; do
+    read -r line 2>/dev/null <"$stat" || continue
+    line=${line##*") "}; state=${line%% *}; line=${line#* }; line=${line#* }
+    [ "${line%% *}" != "$1" ] || case $state in [ZX]) ;; *) alive=1; break ;; esac
+  done
+  [ "$alive" ] || break
+  sleep 0.05 || sleep 1
+done"#;
+
+/// How long signalling may take: what cannot be reached cannot be asked to end.
+const REACH: Duration = Duration::from_secs(5);
+
+#[async_trait]
+impl Control for Reached {
+    async fn wait(&mut self) -> Result<Exit> {
+        let exit = if let Some(exit) = self.exit { exit } else { self.inner.wait().await? };
+        self.exit = Some(exit);
+        if self.ending {
+            self.place.sh(GONE, &[self.group.as_ref()], b"").await?;
+        }
+        Ok(exit)
+    }
+
+    async fn end(&mut self, force: bool) {
+        self.ending = true;
+        let signalled = tokio::time::timeout(REACH, signal(&self.place, &self.group, force)).await;
+        // The way itself is only ended when nothing else helps: it would take the exit code with it.
+        if !matches!(signalled, Ok(Ok(_))) {
+            self.inner.end(force).await;
+        }
+    }
+}
+
+async fn signal(place: &Elsewhere, group: &str, force: bool) -> Result<Errand> {
+    let name = if force { "KILL" } else { "TERM" };
+    place.sh(SIGNAL, &[name.as_ref(), group.as_ref()], b"").await
+}
+
+impl Drop for Reached {
+    fn drop(&mut self) {
+        // Ending the way to a process does not end the process.
+        if (self.exit.is_none() || self.ending)
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            let (place, group) = (self.place.clone(), std::mem::take(&mut self.group));
+            runtime.spawn(async move { signal(&place, &group, true).await });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_environment_is_lines_that_a_shell_reads_back() {
+        let command = Command::new("true").env("A", "it's").env("B", "two\nlines");
+        let environment = Environment::of(&command).expect("has names");
+        assert_eq!(environment.text, b"A='it'\\''s'\nB='two'\"$_rb_nl\"'lines'\n");
+        assert_eq!(environment.lines, 2);
+        let error = Environment::of(&Command::new("true").env("A;rm -rf /", "")).err().expect("is no name");
+        assert_eq!(error.message(), "`A;rm -rf /` cannot be the name of an environment variable");
+    }
+}
