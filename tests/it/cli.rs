@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -64,13 +65,23 @@ impl Desk {
     }
 }
 
-/// The example, which cargo builds beside the tests.
-fn program() -> PathBuf {
-    let tests = std::env::current_exe().expect("this test");
-    let target = tests.parent().and_then(Path::parent).expect("the target directory");
-    let program = target.join("examples/exit_codes");
-    assert!(program.exists(), "build it first: cargo build --example exit_codes");
-    program
+/// The example, built as the tests are. `cargo test` has built it already; asking again makes sure that a test run by
+/// itself never looks at an old one.
+fn program() -> &'static Path {
+    static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
+        let tests = std::env::current_exe().expect("this test");
+        let profile = tests.parent().and_then(Path::parent).expect("the directory of the profile");
+        let target = profile.parent().expect("the target directory");
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--offline", "--quiet", "--example", "exit_codes", "--target-dir"]).arg(target);
+        if profile.ends_with("release") {
+            cargo.arg("--release");
+        }
+        let built = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("cargo runs");
+        assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+        profile.join("examples/exit_codes")
+    });
+    &PROGRAM
 }
 
 fn ended(child: Child) -> Called {

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use super::words::{self, count, fields_line, one_line, printable, took};
 use super::{Node, State, Summary, Undo, Work};
 use crate::event::{RunBegan, RunEnded, StepEnd, What};
-use crate::{CheckRole, Error, ErrorKind, Event, Evidence, Finding, Left, LeftBecause, Outcome, Reader, RunId};
+use crate::{CheckRole, Error, Event, Evidence, Finding, Left, LeftBecause, Outcome, Reader, RunId};
 
 /// How the program is called, for the commands a person should type next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -286,7 +286,7 @@ impl Lines {
 
     fn ended(&self, summary: &Summary, run: &RunId, ended: &RunEnded) -> String {
         let mut text = String::new();
-        let (headline, tone) = headline(ended);
+        let (headline, tone) = headline(ended, summary.waiting().is_some());
         let time = took(ended.took);
         let _ = writeln!(text, "{} after {time}: {}", self.paint.text(tone, &headline), title(summary));
         if ended.outcome != Outcome::Done {
@@ -441,16 +441,14 @@ fn title(summary: &Summary) -> String {
     summary.began.as_ref().map(|began| format!("{} ({})", began.title, began.target)).unwrap_or_default()
 }
 
-fn headline(ended: &RunEnded) -> (String, Tone) {
+fn headline(ended: &RunEnded, waits: bool) -> (String, Tone) {
     let (words, tone) = match ended.outcome {
         Outcome::Done if ended.warnings > 0 => {
             (format!("DONE WITH {}", count(ended.warnings as usize, "warning").to_uppercase()), Tone::Careful)
         }
         Outcome::Done => ("DONE".to_owned(), Tone::Good),
-        Outcome::Paused => {
-            let waits = ended.error.as_ref().is_some_and(|error| error.kind() == ErrorKind::Parked);
-            (if waits { "WAITING" } else { "PAUSED" }.to_owned(), Tone::Careful)
-        }
+        Outcome::Paused if waits => ("WAITING".to_owned(), Tone::Careful),
+        Outcome::Paused => ("PAUSED".to_owned(), Tone::Careful),
         Outcome::Refused | Outcome::RolledBack | Outcome::RollbackIncomplete | Outcome::Interrupted => {
             (ended.outcome.words().to_uppercase(), Tone::Bad)
         }
