@@ -2,6 +2,9 @@
 
 #[cfg(feature = "cli")]
 mod cli;
+mod example;
 mod explore;
 mod macros;
+#[cfg(all(feature = "cli", feature = "http"))]
+mod quickstart;
 mod ui;
