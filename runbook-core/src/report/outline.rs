@@ -43,7 +43,8 @@ fn line(item: &Item) -> String {
     let title = if is_code(item.kind) { format!("`{title}`") } else { title.to_owned() };
     match (item.kind, word(item.kind)) {
         (_, "") => title,
-        (ItemKind::Else, word) => word.to_owned(),
+        (ItemKind::Else, word) if item.title.is_empty() => word.to_owned(),
+        (ItemKind::Else, word) => format!("{word} if `{}`", item.title),
         (ItemKind::Irreversible, word) => format!("{title} ({word})"),
         (kind, word) if is_code(kind) => format!("{word} {title}"),
         (_, word) if title.is_empty() => word.to_owned(),
