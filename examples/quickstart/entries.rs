@@ -119,10 +119,12 @@ pub fn formats(exists: impl Fn(&str) -> bool) -> Vec<u32> {
 pub fn parse(format: u32, content: &[u8]) -> Result<Vec<Entry>> {
     let lines = || std::str::from_utf8(content).map(str::lines);
     match format {
-        1 => lines()?.map(|line| {
-            let (author, text) = line.split_once('\t').context("an entry is an author, a tab and a text")?;
-            Ok(Entry { author: author.to_owned(), text: text.to_owned() })
-        }).collect(),
+        1 => lines()?
+            .map(|line| {
+                let (author, text) = line.split_once('\t').context("an entry is an author, a tab and a text")?;
+                Ok(Entry { author: author.to_owned(), text: text.to_owned() })
+            })
+            .collect(),
         2 => lines()?.map(|line| Ok(serde_json::from_str(line)?)).collect(),
         _ => Ok(serde_json::from_slice(content)?),
     }

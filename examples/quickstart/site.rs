@@ -82,4 +82,3 @@ pub struct Release {
     /// Whether it answers its health check well. Release 3 does not: that is what a bad release looks like.
     pub healthy: bool,
 }
-

@@ -169,7 +169,11 @@ fn chapter(words: &str) {
 
 /// How this program was started, for commands to type.
 fn program() -> String {
-    if std::env::var_os("CARGO").is_some() { program_with_dashes() } else { text(&std::env::current_exe().unwrap_or_default()) }
+    if std::env::var_os("CARGO").is_some() {
+        program_with_dashes()
+    } else {
+        text(&std::env::current_exe().unwrap_or_default())
+    }
 }
 
 fn program_with_dashes() -> String {

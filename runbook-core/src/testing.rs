@@ -3,6 +3,7 @@
 //! A [`SimHost`] is a machine in memory; a [`Rig`] runs a procedure on it and ends in a verb that says how it should
 //! have gone; [`explore`] runs it once for every way in which it can go wrong.
 
+mod alarm;
 mod builtin;
 mod clock;
 mod drill;
@@ -33,7 +34,7 @@ pub use self::rig::Rig;
 pub use self::tree::Tree;
 pub use self::world::{Difference, Place, Thing, World};
 
-/// Differences, one a line.
-pub(crate) fn lines(differences: &[Difference]) -> String {
-    differences.iter().map(|difference| format!("  {difference}\n")).collect()
+/// Things, one a line.
+pub(crate) fn lines(all: &[impl std::fmt::Display]) -> String {
+    all.iter().fold(String::new(), |text, one| text + &format!("  {one}\n"))
 }

@@ -80,6 +80,7 @@ pub fn procedure(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `subject = EXPR` | what it acts on; else its arguments that can be displayed |
 /// | `summary = EXPR` | one line for people; else the first line of its doc comment |
 /// | `command = EXPR`, `undo_command = EXPR` | what a person would type instead |
+/// | `predict = EXPR` | the output a plan goes on with while the world cannot be looked at yet |
 /// | `reads = [EXPR, …]`, `writes = [EXPR, …]` | the resources it looks at and changes |
 ///
 /// The expressions see the arguments. A string literal is a format string: `summary = "start {unit} on {port}"`.

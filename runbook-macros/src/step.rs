@@ -2,15 +2,26 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{ExprPath, ItemFn, Result, Type};
+use syn::{Expr, ExprPath, ItemFn, Result, Type};
 
 use crate::action::{self, Action, Describe};
 use crate::options::Options;
 use crate::problems::Problems;
 use crate::signature::{self, Role};
 
-const OPTIONS: &[&str] =
-    &["rollback", "survey", "settle", "kind", "subject", "summary", "command", "undo_command", "reads", "writes"];
+const OPTIONS: &[&str] = &[
+    "rollback",
+    "survey",
+    "settle",
+    "kind",
+    "subject",
+    "summary",
+    "command",
+    "undo_command",
+    "reads",
+    "writes",
+    "predict",
+];
 
 /// Turns an async function into a step.
 pub(crate) fn expand(options: TokenStream, item: &TokenStream) -> TokenStream {
@@ -34,6 +45,7 @@ struct Step {
     survey: Option<ExprPath>,
     rollback: Option<ExprPath>,
     settle: Option<ExprPath>,
+    predict: Option<Expr>,
 }
 
 impl Step {
@@ -55,10 +67,11 @@ impl Step {
         let survey = options.path("survey", &mut problems);
         let rollback = options.path("rollback", &mut problems);
         let settle = options.path("settle", &mut problems);
+        let predict = options.expr("predict");
         let describe = Describe::parse(&mut options, &mut problems).repeats(survey.is_none());
         problems.end()?;
         let action = action.ok_or_else(|| syn::Error::new_spanned(&function.sig, "cannot be a step"))?;
-        Ok(Self { action, describe, survey, rollback, settle })
+        Ok(Self { action, describe, survey, rollback, settle, predict })
     }
 
     fn expand(&self) -> TokenStream {
@@ -76,6 +89,7 @@ impl Step {
         let describe = self.describe.expand(&self.action);
         let survey = self.survey();
         let apply = self.action.call(self.remembers());
+        let predict = self.predict();
         quote! {
             #[::runbook::__private::async_trait]
             impl ::runbook::Step for #name {
@@ -100,8 +114,22 @@ impl Step {
                 ) -> ::runbook::Result<Self::Output> {
                     #apply
                 }
+
+                #predict
             }
         }
+    }
+
+    /// The output a plan goes on with.
+    fn predict(&self) -> Option<TokenStream> {
+        let (predict, names) = (self.predict.as_ref()?, self.action.arguments.iter().map(|argument| &argument.name));
+        Some(quote! {
+            #[allow(unused_variables)]
+            fn predict(&self) -> ::std::option::Option<Self::Output> {
+                let Self { #(#names),* } = self;
+                ::std::option::Option::Some(#predict)
+            }
+        })
     }
 
     fn survey(&self) -> TokenStream {

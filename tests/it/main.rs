@@ -2,4 +2,6 @@
 
 #[cfg(feature = "cli")]
 mod cli;
+mod explore;
 mod macros;
+mod ui;

@@ -46,20 +46,20 @@ impl<'a> Judge<'a> {
     }
 
     /// Plays a scenario, and enters its verdict.
-    pub(super) fn play(&self, report: &mut Report, scenario: Scenario) {
-        let played = self.explorer.play(&scenario);
+    pub(super) fn play(&self, report: &mut Report, scenario: &Scenario) {
+        let played = self.explorer.play(scenario);
         // A scenario that never came to its point says nothing, nor does a loss of nothing.
         if !played.struck || (scenario.lossy && !played.lost) {
             return;
         }
         report.add_findings(&played);
-        let verdict = self.verdict(&scenario, &played);
+        let verdict = self.verdict(scenario, &played);
         if let Some(key) = &scenario.key {
             report.enter(key, scenario.kind, &verdict);
         }
         if let Verdict::Broken(why, differences) = verdict {
             let why = format!("{}: {why}", scenario.words);
-            self.diagnose(report, &scenario, &why, differences);
+            self.diagnose(report, scenario, &why, differences);
         }
     }
 
@@ -74,6 +74,8 @@ impl<'a> Judge<'a> {
         let after = played.second.as_ref().map(|world| self.base.old.diff(world)).unwrap_or_default();
         match ended.outcome {
             Outcome::Done if new.is_empty() => Verdict::New,
+            // The end of a hold that failed.
+            Outcome::Done if !named.is_empty() && self.is_named(&named, &new) => Verdict::Named,
             Outcome::Done if self.is_other_way(scenario, played) => Verdict::OtherWay,
             Outcome::Done => Verdict::Broken("the run says it is done, but the world is not all new".into(), new),
             _ if old.is_empty() => Verdict::Old,
