@@ -4,6 +4,7 @@
 //! cargo run --example quickstart                                 the tour
 //! cargo run --example quickstart -- --kill-at "Migrate the entries"
 //! cargo run --example quickstart -- list                         the command line every book has
+//! cargo run --example quickstart -- repository DIR               the repository alone, to play with
 //! ```
 //!
 //! Read it in this order: `procedures` is the runbook; `service` and `entries` are steps of our own; `tests` shows how
@@ -29,6 +30,7 @@ async fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     match words.first().map(String::as_str) {
         Some("serve") => guestbook::serve(&words[1..]),
+        Some("repository") => repository::main(&words[1..]),
         None | Some("--kill-at" | "--dir") => tour::run(&words).await,
         Some(_) => cli::main(procedures::book()).await,
     }

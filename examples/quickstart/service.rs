@@ -17,7 +17,7 @@ pub struct Process {
 /// Starts the release that is checked out.
 #[step(
     survey = look_before_start, rollback = stop_again, subject = site.url("/"),
-    reads = [Resource::path(site.release()), Resource::path(site.data())], writes = [site.process()],
+    reads = [Resource::path(site.release()), Resource::path(site.data())], writes = [site.process(), Resource::path(site.state())],
     predict = Process::default()
 )]
 pub async fn start(cx: &Context, site: &Site, _before: &Option<Process>) -> Result<Process> {
@@ -48,7 +48,7 @@ async fn stop_again(cx: &Context, site: &Site, _before: &Option<Process>) -> Res
 }
 
 /// Stops the guestbook.
-#[step(survey = look_before_stop, rollback = start_again, subject = site.url("/"), writes = [site.process()])]
+#[step(survey = look_before_stop, rollback = start_again, subject = site.url("/"), writes = [site.process(), Resource::path(site.state())])]
 pub async fn stop(cx: &Context, site: &Site, before: &Option<Process>) -> Result<Stopped> {
     end(cx, site).await?;
     Ok(Stopped { process: before.clone(), entries: entries::count(cx, site).await? })

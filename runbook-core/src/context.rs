@@ -17,6 +17,8 @@ use crate::{Clock, Command, Error, ErrorKind, Key, Result, SystemClock};
 
 mod capture;
 mod intake;
+mod pipe;
+mod secret_file;
 
 /// What a step or a check works with. Its conventional name is `cx`.
 #[derive(Clone)]
@@ -98,7 +100,7 @@ impl Context {
     /// Runs a pipeline to its end, and gives what its last stage printed and how every stage ended. Any stage that
     /// ends badly is an error.
     pub async fn pipe(&self, pipeline: &Pipeline) -> Result<Vec<StageOutput>> {
-        capture::pipe(self, pipeline).await
+        pipe::run(self, pipeline).await
     }
 
     /// The time now. For a value that a procedure branches on, use `run.now()`, which is remembered.

@@ -1,6 +1,6 @@
 //! Tokens as text: for people as their author spaced them, for a fingerprint without any spacing of meaning.
 
-use proc_macro2::{Delimiter, LineColumn, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, LineColumn, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 
 /// The source of these tokens on one line, spaced as its author did. Where a line was broken, it is joined as rustfmt
@@ -53,7 +53,7 @@ fn flatten(tokens: TokenStream, pieces: &mut Vec<Piece>) {
                 pieces.extend(open.map(|open| Piece::new(open.to_owned(), spans.open())));
                 flatten(group.stream(), pieces);
                 if let Some(close) = close {
-                    drop_last_comma(pieces, spans.close());
+                    drop_last_comma(&group, pieces);
                     pieces.push(Piece::new(close.to_owned(), spans.close()));
                 }
             }
@@ -75,9 +75,12 @@ fn delimiters(delimiter: Delimiter) -> (Option<&'static str>, Option<&'static st
     }
 }
 
-/// A comma at the end of a line is there for the line break only; the one of `(a,)` means something.
-fn drop_last_comma(pieces: &mut Vec<Piece>, close: Span) {
-    if pieces.last().is_some_and(|last| last.text == "," && last.end.line != close.start().line) {
+/// A last comma means nothing, but for the one of `(a,)`, which stands alone on its line.
+fn drop_last_comma(group: &Group, pieces: &mut Vec<Piece>) {
+    let Some(last) = pieces.last().filter(|last| last.text == ",") else { return };
+    let is_comma = |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if punct.as_char() == ',');
+    let alone = group.stream().into_iter().filter(is_comma).count() == 1;
+    if !alone || last.end.line != group.span_close().start().line {
         pieces.pop();
     }
 }
@@ -129,7 +132,7 @@ mod tests {
 
     #[test]
     fn the_print_does_not_know_of_spacing() {
-        assert_eq!(print(parsed("f(a,\n  b,\n)")), print(parsed("f( a, b )")));
+        assert_eq!(print(parsed("f(a,\n  b,)")), print(parsed("f( a, b )")));
         assert_ne!(print(parsed("f(a, b)")), print(parsed("f(b, a)")));
     }
 }
