@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{DynStep, Engine, Scope};
+use super::{DynStep, Engine, Scope, locked};
 use crate::event::{Left, LeftBecause, What};
 use crate::journal::{Memo, Part};
 use crate::{Context, Error, Host, Key, Result, Retry, Stored};
@@ -127,7 +127,13 @@ impl Engine {
                 Act::Settle => Memo::Settled { took },
             })
         };
-        let result = self.once(&armed.key, part, Box::pin(acting)).await;
+        let result = if act == Act::Settle && self.has_undo_to_come() {
+            // What settles now reads a world that is not wholly put back: it settles again after the rest, so nothing
+            // remembers that it has.
+            acting.await
+        } else {
+            self.once(&armed.key, part, Box::pin(acting)).await
+        };
         match (failure, result) {
             (Some(error), _) => {
                 let what = armed.step.describe();
@@ -135,6 +141,11 @@ impl Engine {
             }
             (None, result) => result.map(drop),
         }
+    }
+
+    /// Whether an undo has failed, and is tried again when the run is resumed.
+    fn has_undo_to_come(&self) -> bool {
+        locked(&self.left).iter().any(|left| matches!(left.why, LeftBecause::UndoFailed(_)))
     }
 
     /// Undoes now, with retries and a deadline of its own. The stop that caused the rollback does not stop it.
