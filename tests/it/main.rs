@@ -6,6 +6,7 @@ mod cuts;
 mod example;
 mod explore;
 mod macros;
+mod mistakes;
 #[cfg(all(feature = "cli", feature = "http"))]
 mod quickstart;
 mod ui;
