@@ -28,6 +28,8 @@ mod erased;
 mod gate;
 mod scope;
 mod take;
+#[cfg(test)]
+mod tests;
 mod undo;
 
 /// One execution of a procedure.

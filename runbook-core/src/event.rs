@@ -334,15 +334,23 @@ pub enum StepEnd {
 }
 
 /// What follows from a bad answer to a check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckRole {
     /// The procedure fails.
+    #[default]
     Check,
     /// The procedure refuses to begin, or to go on after an interruption.
     Require,
     /// A warning.
     Observe,
+}
+
+impl CheckRole {
+    /// Whether the procedure fails; a journal need not say so.
+    pub(crate) fn is_check(&self) -> bool {
+        *self == Self::Check
+    }
 }
 
 /// How a run ended. Each has an exit code of its own.

@@ -22,6 +22,8 @@ mod line;
 mod lock;
 mod memo;
 mod memory;
+#[cfg(test)]
+mod sketches;
 
 /// The version of the journal's format. A reader refuses a newer one; an older one it reads.
 ///

@@ -16,6 +16,7 @@ mod key;
 mod outline;
 mod people;
 mod plan;
+mod private;
 mod procedure;
 mod run;
 mod runner;
@@ -46,7 +47,7 @@ pub use outline::{Item, ItemKind, Outline};
 pub use people::{Nobody, People, Question, QuestionKind, Reply, Verdict, whoami};
 pub use plan::{Plan, Planned, PlannedStep};
 pub use procedure::{Book, Definition, Input, NoInput, Procedure};
-pub use run::{AtOnce, Gauge, Items, Reaction, Retry, Run, StepCall, Trigger, Window};
+pub use run::{AtOnce, EachBody, Gauge, Items, Reaction, Retry, Run, StepCall, Trigger, Window};
 pub use runner::{Finished, Interrupts, OnFailure, Resume, Runner};
 pub use secret::Secret;
 pub use step::{Rollback, Step, Survey};
@@ -54,5 +55,6 @@ pub use stored::{Record, Stored};
 
 /// What generated code calls. Nothing here is for people.
 #[doc(hidden)]
-#[path = "private.rs"]
-pub mod __private;
+pub mod __private {
+    pub use crate::private::*;
+}

@@ -51,8 +51,10 @@ pub enum ItemKind {
     Observe,
     /// `run.each`
     Each,
-    /// `run.both`
+    /// `run.both`, with a branch for each side.
     Both,
+    /// One side of a `both`.
+    Branch,
     /// `run.scope`
     Scope,
     /// `run.hold`
@@ -71,7 +73,7 @@ pub enum ItemKind {
     Call,
     /// `if`, with its condition.
     If,
-    /// `else`
+    /// `else`, with its condition when it is an `else if`. It follows its `if`.
     Else,
     /// `match`, with what is matched.
     Match,

@@ -1,1 +1,29 @@
-//! Reports: readers of events, and the summary they share.
+//! Readers of events: what people and programs see of a run.
+//!
+//! [`Summary`] is the one fold over the events; every renderer draws from it. A run that is over, or was cut off, is
+//! shown the same way: [`from_journal`] gives the events that its journal still tells of.
+//!
+//! ```
+//! use runbook_core::report::{Summary, markdown};
+//! # let events: Vec<runbook_core::Event> = Vec::new();
+//! let summary: Summary = events.iter().collect();
+//! let log = markdown::log(&summary);
+//! # assert!(log.starts_with("# Deployment log"));
+//! ```
+
+pub use self::json::{JsonLines, Trouble};
+pub use self::remembered::from_journal;
+pub use self::summary::{Beginning, More, Node, Noted, State, Summary, Undo, Work};
+pub use self::text::{Lines, Paint, Program, Text};
+
+pub mod html;
+mod json;
+pub mod markdown;
+pub mod outline;
+pub mod plan;
+mod remembered;
+#[cfg(test)]
+mod sample;
+mod summary;
+pub mod text;
+pub mod words;

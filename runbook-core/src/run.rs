@@ -1,6 +1,8 @@
 //! The run: the handle a procedure works through.
 
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
@@ -16,7 +18,7 @@ use crate::{
 };
 
 pub use self::guard::{Gauge, Reaction, Trigger};
-pub use self::items::{AtOnce, Items};
+pub use self::items::{AtOnce, EachBody, Items};
 pub use self::retry::Retry;
 pub use self::step::StepCall;
 pub use self::window::Window;
@@ -115,32 +117,41 @@ impl Run {
     /// their steps apart, so each must be different. Results come in the order of the items.
     ///
     /// When one fails, the others finish their current step, then all are rolled back.
-    pub async fn each<T, R, F>(&self, title: impl Into<Arc<str>>, items: impl Into<Items<T>>, body: F) -> Result<Vec<R>>
+    pub fn each<'a, T, R, F>(
+        &'a self,
+        title: impl Into<Arc<str>>,
+        items: impl Into<Items<T>>,
+        body: F,
+    ) -> Pin<Box<dyn Future<Output = Result<Vec<R>>> + Send + 'a>>
     where
-        T: fmt::Display,
-        F: AsyncFn(&Run, T) -> Result<R>,
+        T: fmt::Display + Send + 'a,
+        R: Send + 'a,
+        F: AsyncFn(&Run, T) -> Result<R> + for<'r> EachBody<'r, T, R> + Send + Sync + 'a,
     {
-        let Items { items, at_once } = items.into();
-        let all = self.enter(title.into(), ScopeKind::Each, None).await?;
-        let result = match all.item_runs(&items) {
-            Ok(runs) => all.each_of(runs.into_iter().zip(items), at_once, &body).await,
-            Err(error) => Err(error),
-        };
-        self.engine.leave(&all.scope, result).await
+        let (title, Items { items, at_once }) = (title.into(), items.into());
+        Box::pin(async move {
+            let all = self.enter(title, ScopeKind::Each, None).await?;
+            let result = match all.item_runs(&items) {
+                Ok(runs) => all.each_of(runs.into_iter().zip(items), at_once, &body).await,
+                Err(error) => Err(error),
+            };
+            self.engine.leave(&all.scope, result).await
+        })
     }
 
     async fn each_of<T, R, F>(&self, items: impl Iterator<Item = (Run, T)>, at_once: usize, body: &F) -> Result<Vec<R>>
     where
-        F: AsyncFn(&Run, T) -> Result<R>,
+        F: for<'r> EachBody<'r, T, R>,
     {
         // A plan looks at one after the other, so that its order is that of the items.
         let at_once = if self.engine.draft().is_some() { 1 } else { at_once };
-        let mut waiting = items.enumerate();
+        let mut waiting = items.enumerate().peekable();
         let mut working = FuturesUnordered::new();
         let mut results = Vec::new();
         loop {
-            while working.len() < at_once && self.scope.halted().is_none() {
-                let Some((n, (run, item))) = waiting.next() else { break };
+            while working.len() < at_once
+                && let Some((n, (run, item))) = waiting.next_if(|(_, (run, _))| run.may_begin())
+            {
                 working.push(async move { (n, run.item(body, item).await) });
             }
             let Some((n, result)) = working.next().await else { break };
@@ -149,20 +160,23 @@ impl Run {
             }
             results.push((n, result));
         }
-        if results.iter().all(|(_, result)| result.is_ok()) {
+        match self.scope.halted() {
             // Halted before every item could begin.
-            if let Some(reason) = self.scope.halted().filter(|_| waiting.next().is_some()) {
-                return Err(reason);
-            }
+            Some(reason) if waiting.peek().is_some() && results.iter().all(|(_, result)| result.is_ok()) => Err(reason),
+            _ => in_order(results),
         }
-        in_order(results)
+    }
+
+    /// Whether an item may begin: not once a sibling has failed, unless it had begun by then.
+    fn may_begin(&self) -> bool {
+        self.scope.halted().is_none() || self.engine.recall(&self.scope.key, Part::Entered).is_some()
     }
 
     /// One item of an `each`. Its undo stack goes to the `each` whatever came of it, so that nothing is undone while
     /// siblings are still at work.
-    async fn item<T, R, F: AsyncFn(&Run, T) -> Result<R>>(&self, body: &F, item: T) -> Result<R> {
+    async fn item<T, R, F: for<'r> EachBody<'r, T, R>>(&self, body: &F, item: T) -> Result<R> {
         self.engine.enter(&self.scope, ScopeKind::Item, None).await?;
-        let result = body(self, item).await;
+        let result = body.begin(self, item).await;
         self.leave_to_parent(result)
     }
 
@@ -317,7 +331,7 @@ impl Run {
         let remembered = match self.engine.recall(&key, Part::Value) {
             Some(memo) => memo,
             None => {
-                self.engine.admit(&self.scope)?;
+                self.engine.admit(&self.scope).await?;
                 Memo::Value(Stored::of(&value().await?)?)
             }
         };

@@ -3,17 +3,18 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 
 use crate::context::{Ports, World};
 use crate::engine::{Again, Engine, Mode, Scope, locked, stops_here};
 use crate::event::{LeftBecause, RunBegan, RunEnded, Voice, What};
+use crate::host::Leftovers;
 use crate::journal::{Answer, Began, Ended, Entry, FORMAT, Journal, Memo, MemoryStore, Part, Store};
 use crate::{
-    Book, Clock, Definition, Error, ErrorKind, Evidence, Host, Key, Local, Nobody, Outcome, People, Plan, Reader,
-    Result, Run, RunId, Stored, SystemClock,
+    Book, Clock, Definition, Error, ErrorKind, Evidence, Explain, Host, Key, Local, Nobody, Outcome, People, Plan,
+    Reader, Result, Run, RunId, Stored, SystemClock,
 };
 
 pub use self::interrupts::Interrupts;
@@ -21,6 +22,9 @@ pub use self::policy::{OnFailure, Resume};
 
 mod interrupts;
 mod policy;
+
+/// How long a process that an interrupted run left behind has to end by itself.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// Executes, resumes, plans and verifies the procedures of a [`Book`].
 ///
@@ -198,7 +202,8 @@ impl Runner {
         }
         let journal = self.store.open(run).await?;
         if let Some(scratch) = self.store.scratch(run) {
-            self.sweep(&scratch).await;
+            // What the killed runner left running would go on changing the world beside this execution.
+            Leftovers::at(scratch).sweep(GRACE).await.context("end what the interrupted run left running")?;
         }
         let decisions = self.execution(run.clone(), definition.clone(), began.clone(), journal, Mode::Live);
         decisions.engine.note(&Key::root(), resumed).await?;
@@ -302,8 +307,13 @@ impl Runner {
         Ok((definition, (**began).clone(), over))
     }
 
-    /// Ends what an earlier execution of this run left running when it was killed.
-    async fn sweep(&self, _scratch: &std::path::Path) {}
+    /// This machine, noting which processes it starts for this run. A plan leaves nothing behind, not even that.
+    fn this_machine(&self, run: &RunId, mode: &Mode) -> Arc<dyn Host> {
+        match self.store.scratch(run) {
+            Some(scratch) if matches!(mode, Mode::Live) => Arc::new(Local::new().leftovers(scratch)),
+            _ => Arc::new(Local::new()),
+        }
+    }
 
     fn execution(
         &mut self,
@@ -327,7 +337,7 @@ impl Runner {
         journal: Box<dyn Journal>,
         mode: Mode,
     ) -> Execution {
-        let host = self.host.clone().unwrap_or_else(|| Arc::new(Local::default()));
+        let host = self.host.clone().unwrap_or_else(|| self.this_machine(&run, &mode));
         let engine = Engine {
             world,
             again: Again::new(journal.entries()),
@@ -361,9 +371,9 @@ impl Execution {
         let run = Run { engine, scope, host, outermost: true };
         let called = AssertUnwindSafe(self.definition.call(run, self.began.inputs.clone())).catch_unwind().await;
         let result = called.unwrap_or_else(|panic| Err(panicked(&*panic)));
-        match self.engine.refused.get() {
-            // The procedure went on as if nothing had been refused.
-            Some(reason) => result.and(Err(reason.clone())),
+        // The procedure went on as if nothing had been refused, or ended before the decision to go back.
+        match self.engine.refused.get().cloned().or_else(|| self.root.is_halted()) {
+            Some(reason) => result.and(Err(reason)),
             None => result,
         }
     }
@@ -371,7 +381,9 @@ impl Execution {
     /// Ends the execution: rolls back what has to be, remembers the outcome, tells it.
     async fn end(self, result: Result<Stored>) -> Result<Finished> {
         let result = match result {
-            Ok(output) => self.engine.all_replayed().map(|()| output),
+            Ok(output) => {
+                self.engine.settle_pending(&self.root).await.and_then(|()| self.engine.all_replayed()).map(|()| output)
+            }
             Err(error) => Err(self.put_back(error).await),
         };
         let (outcome, error, output) = match result {

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::Engine;
+use super::{Engine, Scope};
+use crate::context::stopped;
 use crate::event::What;
 use crate::journal::{Answer, Memo, Part};
 use crate::{Error, ErrorKind, Key, Question, QuestionKind, Result, Run, Verdict};
@@ -25,8 +26,8 @@ impl Run {
         let title = asking.title.clone();
         let engine = &*self.engine;
         let answering = async {
-            engine.admit(&self.scope)?;
-            engine.answer(&key, asking).await
+            engine.admit(&self.scope).await?;
+            engine.answer(&self.scope, &key, asking).await
         };
         match engine.once(&key, Part::Value, Box::pin(answering)).await? {
             Memo::Answered(answer) if answer.title == *title => {
@@ -48,14 +49,18 @@ impl Run {
 
 impl Engine {
     /// The answer of a person; when nobody is there, the run waits for `approve`.
-    async fn answer(&self, key: &Key, asking: Asking) -> Result<Memo> {
+    async fn answer(&self, scope: &Scope, key: &Key, asking: Asking) -> Result<Memo> {
         let of = match &asking.kind {
             QuestionKind::Approve(by) => Some(by.clone()),
             _ => None,
         };
         self.say(What::Asked { key: key.clone(), title: asking.title.clone(), of: of.clone() });
         let question = Question { kind: asking.kind, title: asking.title.to_string(), lines: asking.lines };
-        match self.people.ask(&question).await {
+        let reply = tokio::select! {
+            reply = self.people.ask(&question) => reply,
+            () = scope.soft.cancelled() => return Err(self.refuse(scope).unwrap_or_else(stopped)),
+        };
+        match reply {
             Some(reply) if matches!(reply.verdict, Verdict::Yes | Verdict::No) => {
                 let yes = reply.verdict == Verdict::Yes;
                 Ok(Memo::Answered(Answer { title: question.title, yes, evidence: reply.evidence }))

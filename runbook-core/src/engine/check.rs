@@ -46,7 +46,7 @@ impl Run {
         check: &dyn Check,
     ) -> Result<Memo> {
         let engine = &*self.engine;
-        engine.admit(&self.scope)?;
+        engine.admit(&self.scope).await?;
         loop {
             let began = Instant::now();
             let finding = engine.question(&self.scope, &self.host, key, title, role, check).await?;
@@ -61,6 +61,7 @@ impl Run {
                 kind: what.kind.as_str().into(),
                 subject: what.subject.as_str().into(),
                 title: title.clone(),
+                role,
                 finding,
                 took: began.elapsed(),
             });
@@ -131,7 +132,7 @@ impl Engine {
         };
         // A question that cannot even be asked has an answer too: nobody knows.
         let finding = match finding {
-            Err(error) if scope.halted().is_some() => return Err(self.admit(scope).err().unwrap_or(error)),
+            Err(error) if scope.halted().is_some() => return Err(self.refuse(scope).unwrap_or(error)),
             Err(error) => Finding::unknown(crate::Evidence::new(format!("{error:#}")).lines(error.lines().to_vec())),
             Ok(finding) => finding,
         };

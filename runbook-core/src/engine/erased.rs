@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use serde::de::DeserializeOwned;
 
 use crate::journal::Looked;
+use crate::step::acts;
 use crate::{Context, Description, Error, Result, Rollback, Step, Stored, Survey};
 
 /// A step whose before-state and output are in their stored form.
@@ -30,7 +31,7 @@ pub(crate) struct Reversible<S>(pub(crate) S);
 pub(crate) struct Irreversible<S>(pub(crate) S);
 
 async fn survey<S: Step>(step: &S, cx: &Context) -> Result<Seen> {
-    Ok(match step.survey(cx).await? {
+    Ok(match acts::survey(step, cx).await? {
         Survey::Already(output) => Seen { looked: Looked::Already(Stored::of(&output)?), predicted: None },
         Survey::Change { before, diff, predicted } => Seen {
             looked: Looked::Change { before: Stored::of(&before)?, changes: diff.into() },
@@ -40,7 +41,7 @@ async fn survey<S: Step>(step: &S, cx: &Context) -> Result<Seen> {
 }
 
 async fn apply<S: Step>(step: &S, cx: &Context, before: &Stored) -> Result<Stored> {
-    Stored::of(&step.apply(cx, &before.load()?).await?)
+    Stored::of(&acts::apply(step, cx, &before.load()?).await?)
 }
 
 /// The output foreseen without looking. A step that returns nothing foresees that.
@@ -68,11 +69,11 @@ impl<S: Rollback> DynStep for Reversible<S> {
     }
 
     async fn rollback(&self, cx: &Context, before: &Stored) -> Result<()> {
-        self.0.rollback(cx, &before.load()?).await
+        acts::rollback(&self.0, cx, &before.load()?).await
     }
 
     async fn settle(&self, cx: &Context, before: &Stored) -> Result<()> {
-        self.0.settle(cx, &before.load()?).await
+        acts::settle(&self.0, cx, &before.load()?).await
     }
 
     fn predict(&self) -> Option<Stored> {

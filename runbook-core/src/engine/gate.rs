@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::{Engine, Mode, Scope, locked};
-use crate::journal::Entry;
+use crate::journal::{Entry, Part};
 use crate::run::Window;
 use crate::{Check, Error, ErrorKind, Host, Key, Resource, Result};
 
@@ -29,7 +29,9 @@ pub(crate) enum Condition {
 impl Again {
     /// For an execution that finds these entries in its journal; only the first of a run finds none but the beginning.
     pub(crate) fn new(entries: &[Entry]) -> Self {
-        let keys = entries.iter().map(|entry| entry.key.clone()).filter(|key| !key.is_root());
+        // What goes forward is replayed to the letter; settling happens when something new does.
+        let forward = |entry: &&Entry| matches!(entry.part, Part::Entered | Part::Survey | Part::Value);
+        let keys = entries.iter().filter(forward).map(|entry| entry.key.clone());
         Self {
             resumed: !entries.is_empty(),
             asked: AtomicBool::new(entries.is_empty()),
@@ -79,24 +81,32 @@ impl Again {
 }
 
 impl Engine {
-    /// Lets something that only looks happen, unless its scope is halted.
-    pub(crate) fn admit(&self, scope: &Scope) -> Result<()> {
+    /// Why nothing new may happen in this scope. A procedure that swallows this error does not end well.
+    pub(crate) fn refuse(&self, scope: &Scope) -> Option<Error> {
         if let Mode::Verify = self.mode {
-            return Err(Error::of(ErrorKind::Horizon, "the journal ends here"));
+            return Some(Error::of(ErrorKind::Horizon, "the journal ends here"));
         }
         let reason = self.refused.get().filter(|reason| super::stops_here(reason)).cloned();
-        match reason.or_else(|| scope.halted()) {
-            Some(reason) => {
-                let _ = self.refused.set(reason.clone());
-                Err(reason)
-            }
-            None => Ok(()),
+        let reason = reason.or_else(|| scope.halted())?;
+        let _ = self.refused.set(reason.clone());
+        Some(reason)
+    }
+
+    /// Lets something that only looks happen, unless its scope is halted. What a failed scope inside still has to settle,
+    /// settles first: its error did not come through to here.
+    pub(crate) async fn admit(&self, scope: &Arc<Scope>) -> Result<()> {
+        if let Some(reason) = self.refuse(scope) {
+            return Err(reason);
         }
+        for scope in scope.chain() {
+            self.settle_pending(&scope).await?;
+        }
+        Ok(())
     }
 
     /// Lets a change happen: as above, and on a resumed run only when its conditions still hold.
-    pub(crate) async fn admit_change(&self, scope: &Scope) -> Result<()> {
-        self.admit(scope)?;
+    pub(crate) async fn admit_change(&self, scope: &Arc<Scope>) -> Result<()> {
+        self.admit(scope).await?;
         for condition in self.again.due() {
             self.ask_again(scope, condition).await?;
         }

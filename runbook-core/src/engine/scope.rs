@@ -2,12 +2,12 @@
 //! can be halted.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Engine, Undo, locked, stops_here};
+use super::{Armed, Engine, Undo, locked, stops_here};
 use crate::event::What;
 use crate::journal::{Memo, Part};
 use crate::{Error, ErrorKind, Key, Result, ScopeKind, Stored};
@@ -22,6 +22,8 @@ pub(crate) struct Scope {
     next: AtomicU32,
     names: Mutex<BTreeSet<String>>,
     undo: Mutex<BTreeMap<u32, Undo>>,
+    /// Whether a failed scope inside has steps that are still to settle.
+    unsettled: AtomicBool,
     halt: OnceLock<Error>,
     /// Ends what only looks and waits.
     pub(crate) soft: CancellationToken,
@@ -40,6 +42,7 @@ impl Scope {
             next: AtomicU32::new(0),
             names: Mutex::default(),
             undo: Mutex::default(),
+            unsettled: AtomicBool::new(false),
             halt: OnceLock::new(),
             soft,
             hard,
@@ -56,6 +59,7 @@ impl Scope {
             next: AtomicU32::new(0),
             names: Mutex::default(),
             undo: Mutex::default(),
+            unsettled: AtomicBool::new(false),
             halt: OnceLock::new(),
             soft: self.soft.child_token(),
             hard: self.hard.child_token(),
@@ -103,10 +107,14 @@ impl Scope {
         let _ = self.halt.set(reason);
     }
 
+    /// Why this very scope was stopped.
+    pub(crate) fn is_halted(&self) -> Option<Error> {
+        self.halt.get().cloned()
+    }
+
     /// Why nothing new may happen here.
     pub(crate) fn halted(&self) -> Option<Error> {
-        let own = self.halt.get().cloned();
-        own.or_else(|| match &self.parent {
+        self.is_halted().or_else(|| match &self.parent {
             Some(parent) => parent.halted(),
             None if self.soft.is_cancelled() => Some(interrupted()),
             None => None,
@@ -169,11 +177,8 @@ impl Engine {
 
     /// Ends a scope: what it did becomes part of its parent, or is rolled back.
     pub(crate) async fn leave<R>(&self, scope: &Arc<Scope>, result: Result<R>) -> Result<R> {
-        let result = match (result, scope.halt.get()) {
-            // Whoever halted the scope meant it, even if the body ended first.
-            (Ok(_), Some(reason)) => Err(reason.clone()),
-            (result, _) => result,
-        };
+        // Whoever halted the scope meant it, even if the body ended first.
+        let result = result.and_then(|value| scope.is_halted().map_or(Ok(value), Err));
         if self.draft().is_some() {
             return result;
         }
@@ -188,6 +193,7 @@ impl Engine {
 
     /// Hands the undo stack of a scope that ended well to its parent.
     async fn merge(&self, scope: &Arc<Scope>) -> Result<()> {
+        self.settle_pending(scope).await?;
         self.once(&scope.key, Part::Left, Box::pin(async { Ok(Memo::Left) })).await?;
         scope.hand_over();
         Ok(())
@@ -195,9 +201,32 @@ impl Engine {
 }
 
 impl Scope {
+    /// Leaves it to the parent to let these steps settle: after its own rollback when the error comes through, else before
+    /// anything new happens in it.
+    pub(crate) fn leave_to_settle(&self, armed: Vec<Armed>) {
+        if let (Some(parent), false) = (&self.parent, armed.is_empty()) {
+            parent.unsettled.store(true, Ordering::Relaxed);
+            parent.arm(self.position, Undo::Settling(armed));
+        }
+    }
+
+    /// The steps that are still to settle, first to last. They stay on the stack: when this scope is rolled back later,
+    /// what they read changes once more.
+    pub(crate) fn unsettled(&self) -> Vec<Armed> {
+        if !self.unsettled.swap(false, Ordering::Relaxed) {
+            return Vec::new();
+        }
+        locked(&self.undo).values().flat_map(Undo::settling).cloned().collect()
+    }
+
     /// Hands the undo stack to the parent, as one entry.
     pub(crate) fn hand_over(&self) {
         let inner = self.take_undo();
+        if self.unsettled.load(Ordering::Relaxed)
+            && let Some(parent) = &self.parent
+        {
+            parent.unsettled.store(true, Ordering::Relaxed);
+        }
         if let (Some(parent), false) = (&self.parent, inner.is_empty()) {
             parent.arm(self.position, Undo::Scope(inner));
         }

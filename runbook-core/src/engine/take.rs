@@ -268,7 +268,7 @@ impl Taking {
             return Err(error);
         }
         if self.scope.hard.is_cancelled() || error.kind() == ErrorKind::Stopped {
-            return Err(self.engine.admit(&self.scope).err().unwrap_or(error));
+            return Err(self.engine.refuse(&self.scope).unwrap_or(error));
         }
         if let Some(after) = self.retry.after(*attempt).filter(|_| error.is_transient()) {
             let (key, attempt_now) = (self.key.clone(), *attempt);
@@ -291,7 +291,7 @@ impl Taking {
     async fn wait(&self, duration: Duration) -> Result<()> {
         tokio::select! {
             () = tokio::time::sleep(duration) => Ok(()),
-            () = self.scope.soft.cancelled() => self.engine.admit(&self.scope),
+            () = self.scope.soft.cancelled() => Err(self.engine.refuse(&self.scope).unwrap_or_else(crate::context::stopped)),
         }
     }
 
@@ -349,7 +349,7 @@ impl Engine {
     /// What follows from a failure, as the policy of the run says.
     pub(crate) async fn judge(&self, scope: &Scope, key: &Key, title: &str, error: Error) -> Result<Verdict> {
         if scope.halted().is_some() {
-            return Err(self.admit(scope).err().unwrap_or(error));
+            return Err(self.refuse(scope).unwrap_or(error));
         }
         match self.on_failure {
             OnFailure::RollBack => Ok(Verdict::Final(error)),

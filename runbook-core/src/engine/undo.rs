@@ -19,6 +19,8 @@ pub(crate) enum Undo {
     Step(Armed),
     /// What a scope inside this one did.
     Scope(Vec<Undo>),
+    /// Steps of a failed scope that are rolled back, and still to settle.
+    Settling(Vec<Armed>),
     /// A step that has no way back.
     Irreversible { key: Key, title: Arc<str>, why: Arc<str> },
     /// Something before a point of no return.
@@ -26,6 +28,7 @@ pub(crate) enum Undo {
 }
 
 /// A step that can be undone, with what it needs for that.
+#[derive(Clone)]
 pub(crate) struct Armed {
     pub(crate) key: Key,
     pub(crate) title: Arc<str>,
@@ -46,29 +49,34 @@ impl Engine {
     pub(crate) async fn unwind(&self, scope: &Scope, cause: Error) -> Error {
         let undo = scope.take_undo();
         // An empty scope has nothing to put back, and nothing to say about it.
-        if undo.is_empty() && self.recall(&scope.key, Part::Unwind).is_none() {
-            return cause;
-        }
-        match self.unwind_all(&scope.key, &undo, cause.clone()).await {
-            Ok(()) => cause,
-            Err(error) => error,
-        }
+        let empty = undo.iter().all(|undo| matches!(undo, Undo::Settling(_)));
+        let unwound = if empty && self.recall(&scope.key, Part::Unwind).is_none() {
+            Ok(())
+        } else {
+            self.unwind_all(&scope.key, &undo, cause.clone()).await
+        };
+        let settled = match unwound {
+            Ok(()) => self.settle(scope, undo).await,
+            Err(error) => Err(error),
+        };
+        settled.err().unwrap_or(cause)
     }
 
     async fn unwind_all(&self, key: &Key, undo: &[Undo], cause: Error) -> Result<()> {
         let unwinding = Memo::Unwinding(cause.clone());
         self.once(key, Part::Unwind, Box::pin(async { Ok(unwinding) })).await?;
         self.say(What::RollbackBegan { key: key.clone(), cause });
-        self.undo_all(undo).await?;
+        self.roll_back(undo).await?;
         self.say(What::RollbackEnded { key: key.clone() });
         Ok(())
     }
 
-    async fn undo_all(&self, undo: &[Undo]) -> Result<()> {
+    async fn roll_back(&self, undo: &[Undo]) -> Result<()> {
         for undo in undo.iter().rev() {
             match undo {
                 Undo::Step(armed) => self.act(armed, Act::Rollback).await?,
-                Undo::Scope(inner) => Box::pin(self.undo_all(inner)).await?,
+                Undo::Scope(inner) => Box::pin(self.roll_back(inner)).await?,
+                Undo::Settling(_) => {}
                 Undo::Irreversible { key, title, why } => {
                     self.leave_behind(key, title, LeftBecause::Irreversible(why.clone()), Vec::new()).await?;
                 }
@@ -77,10 +85,28 @@ impl Engine {
                 }
             }
         }
-        for undo in undo {
-            if let Undo::Step(armed) = undo {
-                self.act(armed, Act::Settle).await?;
-            }
+        Ok(())
+    }
+
+    /// Lets the steps of a rolled back scope settle. A scope inside another leaves that to the one around it: on its way out
+    /// the error may roll that back as well, and what a step reads is only back once everything before it is.
+    async fn settle(&self, scope: &Scope, undo: Vec<Undo>) -> Result<()> {
+        let armed = undo.into_iter().flat_map(Undo::into_armed).collect();
+        if scope.parent.is_some() {
+            scope.leave_to_settle(armed);
+            return Ok(());
+        }
+        for armed in armed {
+            self.act(&armed, Act::Settle).await?;
+        }
+        Ok(())
+    }
+
+    /// Lets settle what a failed scope inside this one left to it.
+    pub(crate) async fn settle_pending(&self, scope: &Scope) -> Result<()> {
+        for armed in scope.unsettled() {
+            let key = Key::from(format!("{}^{}", armed.key, scope.key).as_str());
+            self.act(&Armed { key, ..armed }, Act::Settle).await?;
         }
         Ok(())
     }
@@ -152,6 +178,25 @@ impl Engine {
 }
 
 impl Undo {
+    /// The steps in it, first to last.
+    pub(crate) fn into_armed(self) -> Vec<Armed> {
+        match self {
+            Self::Step(armed) => vec![armed],
+            Self::Scope(inner) => inner.into_iter().flat_map(Self::into_armed).collect(),
+            Self::Settling(armed) => armed,
+            Self::Irreversible { .. } | Self::Committed { .. } => Vec::new(),
+        }
+    }
+
+    /// The steps in it that are rolled back and may settle once more.
+    pub(crate) fn settling(&self) -> impl Iterator<Item = &Armed> {
+        match self {
+            Self::Settling(armed) => armed.as_slice(),
+            _ => &[],
+        }
+        .iter()
+    }
+
     /// The same, never to be undone.
     pub(crate) fn committed(self, why: &Arc<str>) -> Self {
         match self {

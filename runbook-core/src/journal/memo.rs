@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Change, Error, Evidence, Finding, LeftBecause, OnFailure, Outcome, ScopeKind, Stored};
+use crate::{Change, CheckRole, Error, Evidence, Finding, LeftBecause, OnFailure, Outcome, ScopeKind, Stored};
 
 /// One remembered thing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,6 +56,9 @@ pub enum Memo {
         subject: Arc<str>,
         /// Its title.
         title: Arc<str>,
+        /// What follows from a bad answer.
+        #[serde(default, skip_serializing_if = "CheckRole::is_check")]
+        role: CheckRole,
         /// The answer.
         finding: Finding,
         /// How long it took.
@@ -232,11 +235,15 @@ impl Memo {
         }
     }
 
-    /// Whether it must be durable before anything else happens: what was there before a change, and every decision.
+    /// Whether it must be durable before anything else happens: what was there before a change, every decision, and every
+    /// undo. An undo is only repeated as long as nothing before it was undone, too: a checkout cannot be put back twice when
+    /// the clone it lies in is gone.
     pub fn is_barrier(&self) -> bool {
         match self {
             Self::Surveyed { looked, .. } => matches!(looked, Looked::Change { .. }),
             Self::Began(_)
+            | Self::Undone { .. }
+            | Self::Settled { .. }
             | Self::Answered(_)
             | Self::Triggered { .. }
             | Self::PointOfNoReturn { .. }

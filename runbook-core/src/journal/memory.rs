@@ -1,13 +1,14 @@
 //! Journals in memory: for tests, and for runs that need not survive.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::index::Index;
 use super::{Began, Effect, Entry, Journal, Memo, Part, Slot, Store};
+use crate::engine::locked;
 use crate::{Error, ErrorKind, Key, Result, RunId};
 
 /// Keeps journals in memory, as long as the store lives. Clones share them.
@@ -124,8 +125,4 @@ impl Drop for MemoryJournal {
             holder.live = false;
         }
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,8 @@
-//! What `run.each` goes through, and how many at once.
+//! What `run.each` goes through, how many at once, and what it does with each.
+
+use std::future::Future;
+
+use crate::{Result, Run};
 
 /// Items to go through, and how many at once.
 #[derive(Debug, Clone)]
@@ -27,3 +31,26 @@ pub trait AtOnce: IntoIterator + Sized {
 }
 
 impl<I: IntoIterator> AtOnce for I {}
+
+/// The body of an `each`: what every `AsyncFn(&Run, T) -> Result<R>` is whose future can be sent to another thread.
+///
+/// A bound on `AsyncFn` alone cannot say that its future is `Send`. Without that the compiler looks into the future of
+/// the whole procedure, meets the closure with its lifetimes forgotten, and finds it "not general enough".
+pub trait EachBody<'r, T, R> {
+    /// The work on one item.
+    type Work: Future<Output = Result<R>> + Send;
+    /// Begins the work on one item.
+    fn begin(&self, run: &'r Run, item: T) -> Self::Work;
+}
+
+impl<'r, T, R, F, W> EachBody<'r, T, R> for F
+where
+    F: Fn(&'r Run, T) -> W,
+    W: Future<Output = Result<R>> + Send,
+{
+    type Work = W;
+
+    fn begin(&self, run: &'r Run, item: T) -> W {
+        self(run, item)
+    }
+}

@@ -127,7 +127,7 @@ pub(super) async fn ask(run: &Run, window: &Window) -> Result<()> {
         return Ok(());
     }
     let answering = async {
-        run.engine.admit(&run.scope)?;
+        run.engine.admit(&run.scope).await?;
         match window.admits(now) {
             Ok(inside) => Ok(Memo::Answered(Answer { title: title.to_string(), yes: true, evidence: inside.into() })),
             Err(missed) => overridden(run, &key, &title, missed).await,

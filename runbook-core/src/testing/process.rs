@@ -1,0 +1,72 @@
+//! A simulated process: three streams, and a task that is the program.
+
+use async_trait::async_trait;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::task::JoinHandle;
+
+use crate::command::Output;
+use crate::host::{Control, Exit, Process};
+use crate::{Error, Result};
+
+/// As much as a pipe of Linux holds.
+const PIPE: usize = 64 * 1024;
+
+/// Starts a process that runs `program` on all of its input.
+pub(crate) fn start<F>(program: impl FnOnce(Vec<u8>) -> F + Send + 'static) -> Process
+where
+    F: Future<Output = (Output, Exit)> + Send,
+{
+    let (stdin, mut input) = tokio::io::duplex(PIPE);
+    let (stdout, output) = tokio::io::duplex(PIPE);
+    let (stderr, errors) = tokio::io::duplex(PIPE);
+    let task = tokio::spawn(async move {
+        let mut bytes = Vec::new();
+        // An input that ends badly is an input that ends.
+        let _ = input.read_to_end(&mut bytes).await;
+        let (printed, exit) = program(bytes).await;
+        tokio::join!(print(output, &printed.stdout), print(errors, &printed.stderr));
+        exit
+    });
+    Process {
+        stdin: Some(Box::new(stdin)),
+        stdout: Some(Box::new(stdout)),
+        stderr: Some(Box::new(stderr)),
+        control: Box::new(SimControl { task, ended: None }),
+    }
+}
+
+/// Nobody may be reading; then the rest is lost, as with a closed pipe.
+async fn print(mut stream: DuplexStream, bytes: &[u8]) {
+    let _ = stream.write_all(bytes).await;
+}
+
+struct SimControl {
+    task: JoinHandle<Exit>,
+    ended: Option<Exit>,
+}
+
+#[async_trait]
+impl Control for SimControl {
+    async fn wait(&mut self) -> Result<Exit> {
+        if let Some(exit) = self.ended {
+            return Ok(exit);
+        }
+        let exit =
+            (&mut self.task).await.map_err(|error| Error::from(error).context("wait for a simulated program"))?;
+        self.ended = Some(exit);
+        Ok(exit)
+    }
+
+    async fn end(&mut self, force: bool) {
+        if self.ended.is_none() && !self.task.is_finished() {
+            self.task.abort();
+            self.ended = Some(Exit::Signal(if force { 9 } else { 15 }));
+        }
+    }
+}
+
+impl Drop for SimControl {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}

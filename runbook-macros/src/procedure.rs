@@ -1,0 +1,26 @@
+//! `#[procedure]`
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::ItemFn;
+
+use crate::signature;
+
+mod expand;
+mod outline;
+mod parse;
+
+/// Turns an async function into a procedure.
+pub(crate) fn expand(options: TokenStream, item: &TokenStream) -> TokenStream {
+    let Ok(function) = syn::parse2::<ItemFn>(item.clone()) else {
+        return signature::not_a_function(item, "procedure", "(run: &Run) -> Result<()>");
+    };
+    match parse::Procedure::parse(options, &function) {
+        Ok(procedure) => expand::procedure(&procedure),
+        Err(error) => {
+            let complaint = error.into_compile_error();
+            let shape = expand::shape(function);
+            quote!(#complaint #shape)
+        }
+    }
+}

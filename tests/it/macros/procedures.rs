@@ -1,0 +1,117 @@
+use runbook::prelude::*;
+use runbook::{ItemKind, Outline, Procedure};
+use serde::{Deserialize, Serialize};
+
+use super::actions::{Pid, install, mail, site_is_up, start};
+
+#[derive(Debug, Clone, Serialize, Deserialize, clap::Args)]
+pub struct Site {
+    root: String,
+    hosts: Vec<String>,
+}
+
+/// Update the site.
+///
+/// Takes five minutes.
+#[procedure(target = site.root)]
+pub async fn update(run: &Run, site: &Site) -> Result<Pid> {
+    /// The newest there is.
+    let pid = run.step("Start", start(&site.root, 80)).key("start").await?;
+    run.each("Hosts", &site.hosts, async |run, host| {
+        run.step(format!("Install on {host}"), install(host)).await?;
+        if host.starts_with("db") {
+            run.irreversible("mail cannot be unsent", "Tell", mail(host)).await?;
+        }
+        Ok(())
+    })
+    .await?;
+    run.guard([], async |run| {
+        run.hold("Page", start(&site.root, 81), async |run| run.step("Inside", install(&site.root)).await).await
+    })
+    .await?;
+    let (left, right) = run
+        .both(
+            "Both",
+            async |run| run.step("Left", install(&site.root)).await,
+            async |run| run.scope("Right", async |run| run.step("Right", install(&site.root)).await).await,
+        )
+        .await?;
+    ensure!(left == right, "different");
+    run.check("Up", site_is_up(80).within(10.seconds())).await?;
+    check_only(run).await?;
+    Ok(pid)
+}
+
+#[procedure]
+pub async fn check_only(run: &Run) -> Result<()> {
+    run.require("Up", site_is_up(80)).await
+}
+
+/// A lifetime of one's own, and an input taken apart.
+#[procedure(target = root)]
+async fn taken_apart<'r>(run: &'r Run, Site { root, hosts: _ }: &'r Site) -> Result<String> {
+    run.confirm(format!("Is {root} yours?")).await?;
+    Ok(root.clone())
+}
+
+mod elsewhere {
+    use super::super::procedures::update;
+
+    pub(super) fn list() -> [runbook::Definition; 2] {
+        runbook::procedures![update, super::check_only]
+    }
+}
+
+fn titles(outline: &Outline) -> Vec<(ItemKind, &'static str)> {
+    outline.items.iter().map(|item| (item.kind, item.title)).collect()
+}
+
+#[test]
+fn an_outline_says_what_the_source_says() {
+    let outline = update::OUTLINE;
+    assert_eq!((outline.name, outline.title, outline.doc), ("update", "Update the site", "Takes five minutes."));
+    assert_eq!(
+        titles(outline),
+        [
+            (ItemKind::Step, "Start"),
+            (ItemKind::Each, "Hosts"),
+            (ItemKind::Guard, ""),
+            (ItemKind::Both, "Both"),
+            (ItemKind::Check, "Up"),
+            (ItemKind::Call, "check_only"),
+        ]
+    );
+    let first = outline.items[0];
+    assert_eq!((first.code, first.doc), ("start(&site.root, 80)", "The newest there is."));
+    let each = outline.items[1];
+    assert_eq!(
+        (each.code, each.items[0].title, each.items[1].kind),
+        ("&site.hosts", "Install on {host}", ItemKind::If)
+    );
+    assert_eq!(each.items[1].items[0].doc, "mail cannot be unsent");
+    assert_eq!(outline.items[4].code, "site_is_up(80).within(10.seconds())");
+    assert_eq!(check_only::OUTLINE.title, "Check only");
+    assert_ne!(outline.fingerprint, check_only::OUTLINE.fingerprint);
+}
+
+#[test]
+fn a_procedure_says_what_it_runs_against() {
+    let site = Site { root: "/srv/site".to_owned(), hosts: Vec::new() };
+    assert_eq!(update::target(&site).as_deref(), Some("/srv/site"));
+    assert_eq!(taken_apart::target(&site).as_deref(), Some("/srv/site"));
+    assert_eq!(check_only::target(&NoInput {}), None);
+}
+
+#[test]
+fn procedures_are_listed_through_imports() {
+    let names: Vec<_> = elsewhere::list().iter().map(runbook::Definition::name).collect();
+    assert_eq!(names, ["update", "check_only"]);
+}
+
+/// A procedure may live in a server: this compiles when its future can be sent to another thread.
+#[test]
+fn the_future_of_a_procedure_can_be_sent() {
+    fn is_send<F: Future + Send>(_: impl FnOnce(&'static Run, &'static Site) -> F) {}
+    is_send(update);
+    is_send(taken_apart);
+}

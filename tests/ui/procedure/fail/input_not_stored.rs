@@ -1,0 +1,11 @@
+use runbook::prelude::*;
+
+struct Site;
+
+#[procedure]
+async fn deploy(run: &Run, site: &Site) -> Result<()> {
+    let _ = site;
+    run.confirm("Deploy?").await
+}
+
+fn main() {}

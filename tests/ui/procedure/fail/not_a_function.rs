@@ -1,0 +1,6 @@
+use runbook::prelude::*;
+
+#[procedure]
+struct Deploy;
+
+fn main() {}

@@ -1,0 +1,12 @@
+use runbook::prelude::*;
+
+async fn deploy(run: &Run) -> Result<()> {
+    run.confirm("Deploy?").await
+}
+
+struct Update;
+
+fn main() {
+    let _ = procedures![deploy];
+    let _ = procedures![Update];
+}

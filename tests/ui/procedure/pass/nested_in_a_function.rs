@@ -1,0 +1,19 @@
+#![deny(warnings, missing_docs, clippy::pedantic)]
+//! Lints of the user's crate are not tripped, and a procedure may stand anywhere.
+
+use runbook::prelude::*;
+
+/// Deploy.
+#[procedure]
+pub async fn deploy(run: &Run) -> Result<()> {
+    /// Ask first.
+    run.confirm("Deploy?").await
+}
+
+fn main() {
+    #[procedure]
+    async fn inner(run: &Run) -> Result<()> {
+        deploy(run).await
+    }
+    assert_eq!(procedures![deploy, inner].map(|known| known.name()), ["deploy", "inner"]);
+}
