@@ -5,7 +5,7 @@ use crate::{Description, Key, Outcome, Resource};
 
 use super::scenario::{Kind, Scenario, Then};
 use super::{Explorer, Law, Played, Report};
-use crate::testing::drill::{Act, At, Fault};
+use crate::testing::drill::{Act, At};
 use crate::testing::inspector::{Look, covers};
 use crate::testing::world::Difference;
 
