@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::journal::{FileStore, Store};
+use crate::journal::FileStore;
 use crate::{Error, ErrorKind, Outcome, Procedure, Resume, RunId, Stored};
 
 use super::drill::Drill;
