@@ -20,6 +20,8 @@ pub(crate) enum Verdict {
     OtherWay,
     /// Neither.
     Broken(String, Vec<Difference>),
+    /// An undo that failed was not made good by a resume.
+    StillLeft(Vec<Difference>),
 }
 
 /// Knows the world before the run and after one in which nothing went wrong.
@@ -57,9 +59,16 @@ impl<'a> Judge<'a> {
         if let Some(key) = &scenario.key {
             report.enter(key, scenario.kind, &verdict);
         }
-        if let Verdict::Broken(why, differences) = verdict {
-            let why = format!("{}: {why}", scenario.words);
-            self.diagnose(report, scenario, &why, differences);
+        match verdict {
+            Verdict::Broken(why, differences) => {
+                self.diagnose(report, scenario, &format!("{}: {why}", scenario.words), differences);
+            }
+            Verdict::StillLeft(differences) => {
+                let why =
+                    format!("{}; then the run was resumed, and the rollback still was not complete", scenario.words);
+                report.breach(Law::UndoIsMadeGood, self.blame(scenario, &differences), why, differences);
+            }
+            _ => {}
         }
     }
 
@@ -84,7 +93,7 @@ impl<'a> Judge<'a> {
                 if after.is_empty() || self.is_named(&named, &after) && !lost(ended) {
                     Verdict::Named
                 } else {
-                    Verdict::Broken("resumed, the rollback still was not complete".into(), after)
+                    Verdict::StillLeft(after)
                 }
             }
             Outcome::RollbackIncomplete => Verdict::Broken("what is left is more than what is named".into(), old),
