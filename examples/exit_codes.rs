@@ -1,6 +1,8 @@
 //! Small procedures that end in every way a run can end, on files in a directory of their own. The tests of the
 //! command line run this program; it is also a short tour: `cargo run --example exit_codes -- list`.
 
+#![allow(clippy::unused_async, clippy::ref_option, reason = "the shape that `#[step]` wants")]
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 

@@ -11,6 +11,8 @@
 //! a team tests all of it without infrastructure. The rest is the stage: `guestbook` is the small web service that is
 //! deployed, `repository` makes the git repository it is deployed from, `tour` tells the story.
 
+#![allow(unreachable_pub, missing_docs, reason = "an example is a program")]
+
 use std::process::ExitCode;
 
 use runbook::cli;

@@ -7,7 +7,7 @@ use runbook::command::Output;
 use runbook::event::What;
 use runbook::steps::{backup, git, http};
 use runbook::testing::{Call, Rig, SimHost, explore};
-use runbook::{Event, Planned};
+use runbook::{Event, Planned, Result, bail, ensure};
 use serde_json::json;
 
 use crate::entries::{self, Entry};
@@ -34,9 +34,13 @@ fn machine() -> SimHost {
         .release(REPOSITORY, "release-3", [("release.json", release(3, false)), ("migrations/3.md", "all".into())]);
     let program = std::env::current_exe().expect("a program");
     let program = program.file_name().expect("a name").to_string_lossy().into_owned();
-    // What changes with every process is not part of the world that a rollback puts back: its number, and when it began.
-    let host = SimHost::new("web-1").dir("/srv").dir("/proc").ignoring("/proc").ignoring(site().state());
+    // When a process began, when a backup was taken, and the notes git steps keep for a crash are not part of the world that
+    // a rollback puts back.
+    let host = SimHost::new("web-1").dir("/srv").ignoring(site().state()).ignoring(site().backups());
+    let host = host.ignoring(site().app().join(".git/runbook-checkout.json"));
+    let host = (1..=3).fold(host, |host, release| host.dir(about(release)));
     backup::simulated(git.on(host))
+        .replies("git --version", Output::ok("git version 2.39.5\n"))
         .replies("df", Output::ok("Avail 1B-blocks\n50000000000 100000000000\n"))
         .program(&format!("{program} serve"), serve)
         .program("kill", kill)
@@ -44,43 +48,50 @@ fn machine() -> SimHost {
 
 /// The service starts, when the entries are in the format of its release.
 fn serve(call: &mut Call<'_>) -> Output {
-    let [_, root, _, token] = call.args()[..] else { return Output::failed(2, "usage") };
+    started(call).unwrap_or_else(|error| Output::failed(1, format!("{error:#}")))
+}
+
+fn started(call: &mut Call<'_>) -> Result<Output> {
+    let [root, _, token] = call.args()[..] else { bail!("usage: serve ROOT PORT TOKEN") };
     let (site, token) = (Site { root: root.into(), ..site() }, token.to_owned());
-    let Ok(text) = call.files().read(site.release()) else { return Output::failed(1, "no release") };
-    let release: Release = serde_json::from_slice(&text).expect("a release");
+    let release: Release = serde_json::from_slice(&call.files().read(site.release())?)?;
     let others = entries::formats(|file| call.files().exists(site.data().join(file)));
-    if others.iter().any(|format| *format != release.format) {
-        return Output::failed(1, "the entries have another format");
-    }
-    let process = Process { pid: 4700 + release.release, release: release.release, token };
-    call.set_state(&site.process(), &Some(release));
-    let write = |call: &mut Call<'_>, path: std::path::PathBuf, content: Vec<u8>| {
-        let above = path.parent().expect("a directory").to_owned();
-        call.files().make_dir(above).and_then(|()| call.files().write(path, content)).expect("writes");
-    };
-    write(call, site.pid_file(), serde_json::to_vec(&process).expect("a process"));
-    write(call, format!("/proc/{}/cmdline", process.pid).into(), b"guestbook serve".to_vec());
-    Output::ok(process.pid.to_string())
+    ensure!(others.iter().all(|format| *format == release.format), "the entries have another format");
+    let process = Process { pid: PID + release.release, release: release.release, token };
+    call.files().write(site.pid_file(), serde_json::to_vec(&process)?)?;
+    call.files().write(about(process.release) + "/cmdline", "guestbook serve")?;
+    Ok(Output::ok(process.pid.to_string()))
+}
+
+/// The number of the process of a release, less the release.
+const PID: u32 = 4700;
+
+/// Where the machine keeps what is known about the process of a release.
+fn about(release: u32) -> String {
+    format!("/proc/{}", PID + release)
+}
+
+/// The release that runs.
+fn running(host: &SimHost) -> Option<u32> {
+    (1..=3).find(|release| host.exists(about(*release) + "/cmdline"))
 }
 
 fn kill(call: &mut Call<'_>) -> Output {
-    let path = format!("/proc/{}", call.args()[0]);
-    call.forget(&site().process());
-    call.files().remove(path).map_or_else(|error| Output::failed(1, error.to_string()), |()| Output::ok(""))
+    let words = format!("/proc/{}/cmdline", call.args()[0]);
+    call.files().remove(words).map_or_else(|error| Output::failed(1, error.to_string()), |()| Output::ok(""))
 }
 
 /// What the guestbook answers: it serves the release it was started on.
 fn web(host: &SimHost) -> http::Port {
     let (health, list) = (host.clone(), host.clone());
-    let running = |host: &SimHost| host.state::<Option<Release>>(&site().process());
     http::Fake::new()
         .on(site().url("/health"), move |_| match running(&health) {
-            Some(release) if release.healthy => http::Response::json(200, json!({ "status": "healthy" })),
+            Some(1 | 2) => http::Response::json(200, json!({ "status": "healthy" })),
             Some(_) => http::Response::json(500, json!({ "status": "the database is on fire" })),
             None => http::Response::new(502),
         })
         .on(site().url("/entries"), move |_| match running(&list) {
-            Some(release) => http::Response::json(200, json!(written(&list, release.format))),
+            Some(release) => http::Response::json(200, json!(written(&list, release))),
             None => http::Response::new(502),
         })
         .port()
@@ -108,7 +119,7 @@ async fn deployed() -> SimHost {
 async fn the_first_deployment_serves_the_release() {
     let host = machine();
     let ran = rig(&host).run::<deploy>(to("release-1")).await.succeeds();
-    assert_eq!(host.state::<Option<Release>>(&site().process()).map(|release| release.release), Some(1));
+    assert_eq!(running(&host), Some(1));
     assert_eq!(ran.output().revision.as_str().len(), 40);
 }
 

@@ -6,6 +6,7 @@
 mod alarm;
 mod builtin;
 mod clock;
+mod cuts;
 mod drill;
 mod explore;
 mod host;
@@ -25,6 +26,7 @@ mod tree;
 mod world;
 
 pub use self::clock::SimClock;
+pub use self::cuts::{Cuts, cuts};
 pub use self::explore::{Breach, Cell, Law, Report, explore};
 pub use self::host::SimHost;
 pub(crate) use self::inspector::Inspector;

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "cli")]
 mod cli;
+mod cuts;
 mod example;
 mod explore;
 mod macros;

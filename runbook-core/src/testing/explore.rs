@@ -45,7 +45,8 @@ pub async fn explore<P: Procedure>(rig: impl Fn() -> Rig + Send + 'static, input
     }
 }
 
-fn knowing<P: Procedure>(mut rig: Rig) -> Rig {
+/// The rig with this procedure in its book.
+pub(super) fn knowing<P: Procedure>(mut rig: Rig) -> Rig {
     rig.knows::<P>();
     rig
 }

@@ -158,6 +158,13 @@ impl Rig {
         worlds(&self.hosts)
     }
 
+    /// Puts all hosts back to what they held.
+    pub fn restore(&self, world: &World) {
+        for host in &self.hosts {
+            host.restore(world);
+        }
+    }
+
     /// Runs a procedure.
     pub async fn run<P: Procedure>(mut self, input: P::Input) -> Ran<P> {
         self.knows::<P>();

@@ -1,6 +1,7 @@
 //! A simulated git, for simulated hosts.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use runbook::Resource;
@@ -122,7 +123,10 @@ fn objects(url: &str) -> Resource {
 impl Commit {
     fn id(&self) -> Revision {
         let text = serde_json::to_vec(self).unwrap_or_default();
-        let digits: String = Sha256::digest(text).iter().take(20).map(|byte| format!("{byte:02x}")).collect();
+        let digits = Sha256::digest(text).iter().take(20).fold(String::new(), |mut digits, byte| {
+            let _ = write!(digits, "{byte:02x}");
+            digits
+        });
         Revision::full(&digits).unwrap_or_else(|| unreachable!("twenty bytes are forty digits"))
     }
 }

@@ -5,31 +5,35 @@ use std::process::Stdio;
 
 use super::*;
 
-/// A repository whose second release rewrites, adds and removes so many files that git can be killed between.
-fn large() -> Repo {
-    const FILES: usize = 500;
+/// A repository whose second release rewrites, adds and removes files, and a tree in which git can be made to wait
+/// in the middle: every file it writes passes a filter that waits when it is told this file's name.
+fn slow() -> Repo {
+    const WAIT: &str = r#"if [ "$(cat .git/wait 2>/dev/null)" = %f ]; then : > .git/reached; sleep 60; fi; cat"#;
     let repo = Repo::empty();
-    let at = |n: usize| repo.up().join(format!("d{}/f{n}", n % 40));
-    for n in 0..FILES {
-        std::fs::create_dir_all(at(n).parent().expect("has one")).expect("is made");
-        std::fs::write(at(n), format!("one {n}\n").repeat(200)).expect("is written");
-    }
-    repo.release("v1", &[]);
+    repo.release("v1", &[("a/one", Some("1\n")), ("gone/x", Some("x\n")), ("m", Some("1\n")), ("z", Some("1\n"))]);
     repo.git("", &["clone", "-q", "up", "down"]);
-    for n in 0..FILES {
-        match n % 3 {
-            0 => std::fs::remove_file(at(n)).expect("is removed"),
-            1 => std::fs::write(at(n), format!("two {n}\n").repeat(200)).expect("is written"),
-            _ => std::fs::write(at(n + FILES), format!("new {n}\n").repeat(200)).expect("is written"),
-        }
-    }
-    repo.release("v2", &[]);
+    repo.release(
+        "v2",
+        &[
+            ("a/one", Some("2\n")),
+            ("gone/x", None),
+            ("k/new", Some("new\n")),
+            ("m", Some("2\n")),
+            ("y", Some("new\n")),
+            ("z", Some("2\n")),
+        ],
+    );
     repo.git("down", &["fetch", "-q", "--tags"]);
+    repo.git("down", &["config", "filter.slow.smudge", WAIT]);
+    std::fs::create_dir_all(repo.down().join(".git/info")).expect("is made");
+    repo.write(".git/info/attributes", "* filter=slow\n");
     repo
 }
 
-/// Starts what the step would start, and kills it when it has been at work for so long. Whether it was cut off.
-fn kill_checkout(repo: &Repo, to: &Revision, after: Duration) -> bool {
+/// Starts what the step would start, and kills it and its children while it writes this file.
+fn kill_checkout(repo: &Repo, to: &Revision, at: &str) {
+    let reached = repo.down().join(".git/reached");
+    repo.write(".git/wait", at);
     let mut git = Process::new("git")
         .current_dir(repo.down())
         .args(["checkout", "-q", "--no-overwrite-ignore", "--detach", to.as_str()])
@@ -37,14 +41,17 @@ fn kill_checkout(repo: &Repo, to: &Revision, after: Duration) -> bool {
         .process_group(0)
         .spawn()
         .expect("git runs");
-    let lock = repo.down().join(".git/index.lock");
-    while !lock.exists() && git.try_wait().expect("can be asked").is_none() {
-        std::thread::yield_now();
+    while !reached.exists() {
+        assert!(git.try_wait().expect("can be asked").is_none(), "git wrote `{at}` and did not wait");
+        std::thread::sleep(Duration::from_millis(2));
     }
-    std::thread::sleep(after);
-    let _ = git.kill();
-    let ended = git.wait().expect("ends");
-    !ended.success()
+    let group = format!("-{}", git.id());
+    assert!(Process::new("kill").args(["-9", "--", &group]).status().expect("kill runs").success());
+    assert!(!git.wait().expect("ends").success());
+    for name in ["wait", "reached"] {
+        std::fs::remove_file(repo.down().join(".git").join(name)).expect("is removed");
+    }
+    assert!(repo.down().join(".git/index.lock").exists() && dirty(repo) > 1, "git was half way");
 }
 
 fn dirty(repo: &Repo) -> usize {
@@ -58,41 +65,46 @@ async fn begin(repo: &Repo, step: &CheckoutStep) -> CheckoutBefore {
     before
 }
 
-/// The moments at which git is killed.
-fn moments() -> impl Iterator<Item = Duration> {
-    [0, 3, 10].into_iter().map(Duration::from_millis)
-}
-
 #[tokio::test]
 async fn a_killed_checkout_is_put_back_or_finished_and_spares_untracked_files() {
-    let repo = large();
+    let repo = slow();
     repo.write("mine.txt", "mine");
     let step = checkout(repo.down(), "v2");
     let old = repo.seen();
-    let mut halves = 0;
-    for after in moments() {
+    for at in ["a/one", "k/new", "m", "z"] {
         let before = begin(&repo, &step).await;
-        let cut = kill_checkout(&repo, &before.target.revision, after);
-        halves += usize::from(cut && dirty(&repo) > 1);
+        kill_checkout(&repo, &before.target.revision, at);
         step.rollback(&repo.cx, &before).await.expect("goes back");
-        assert_eq!(repo.seen(), old, "killed after {after:?}");
-
-        begin(&repo, &step).await;
-        kill_checkout(&repo, &before.target.revision, after);
-        // What a new run would see, and what a resumed one does.
+        assert_eq!(repo.seen(), old, "killed while it wrote `{at}`");
+    }
+    for (there, back) in [("a/one", "z"), ("k/new", "gone/x"), ("z", "a/one")] {
+        let before = begin(&repo, &step).await;
+        kill_checkout(&repo, &before.target.revision, there);
+        // What a new run sees, and what a resumed one does.
         let seen = step.survey(&repo.cx).await.expect("half a checkout is no local change");
-        assert!(matches!(seen, Survey::Change { .. } | Survey::Already(_)));
+        assert!(matches!(seen, Survey::Change { .. }), "{seen:?}");
         let code = step.apply(&repo.cx, &before).await.expect("goes on");
         assert_eq!(code.to, repo.revision("up", "v2"));
         assert_eq!(repo.git("down", &["status", "--porcelain"]), "?? mine.txt");
 
-        let _ = before.trail(trail::Phase::Back).write(&repo.cx, &repo.down().join(".git")).await;
-        kill_checkout(&repo, &before.head.revision, after);
+        before.trail(trail::Phase::Back).write(&repo.cx, &repo.down().join(".git")).await.expect("is written");
+        kill_checkout(&repo, &before.head.revision, back);
         step.rollback(&repo.cx, &before).await.expect("goes on going back");
-        assert_eq!(repo.seen(), old, "killed after {after:?} on the way back");
+        assert_eq!(repo.seen(), old, "killed while it wrote `{back}` on the way back");
     }
-    assert!(halves > 0, "git was never killed half way: the test tests nothing");
     assert_eq!(repo.read("mine.txt").as_deref(), Some("mine"));
+}
+
+#[tokio::test]
+async fn another_checkout_begins_where_a_killed_one_was_given_up() {
+    let repo = slow();
+    repo.write("mine.txt", "mine");
+    let before = begin(&repo, &checkout(repo.down(), "v2")).await;
+    kill_checkout(&repo, &before.target.revision, "m");
+    let v3 = repo.release("v3", &[("z", Some("3\n"))]);
+    let (_, code) = repo.take(&checkout(repo.down(), "v3")).await;
+    assert_eq!((code.to, code.from), (v3, Some(repo.revision("up", "v1"))));
+    assert_eq!(repo.git("down", &["status", "--porcelain"]), "?? mine.txt");
 }
 
 #[tokio::test]
