@@ -97,6 +97,13 @@ impl From<Secret> for String {
 }
 
 /// A secret was written out instead of named. The message does not repeat what was written.
-#[derive(Debug, Clone, Copy, thiserror::Error)]
-#[error("a secret is named by where it comes from: `env:NAME` or `file:PATH`, never written out")]
+#[derive(Debug, Clone, Copy)]
 pub struct SecretSyntax;
+
+impl fmt::Display for SecretSyntax {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a secret is named by where it comes from: `env:NAME` or `file:PATH`, never written out")
+    }
+}
+
+impl std::error::Error for SecretSyntax {}
