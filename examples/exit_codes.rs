@@ -1,6 +1,8 @@
 //! Small procedures that end in every way a run can end, on files in a directory of their own. The tests of the
 //! command line run this program; it is also a short tour: `cargo run --example exit_codes -- list`.
 
+#![allow(clippy::unused_async, clippy::ref_option, reason = "the shape that `#[step]` wants")]
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -120,72 +122,14 @@ async fn refuse(run: &Run, place: &Place) -> Result<()> {
 /// Fail in the middle, and put everything back
 #[procedure(target = place.dir.display())]
 async fn fail(run: &Run, place: &Place) -> Result<()> {
-    run.each("Write", ["one", "two"].map(str::to_owned).one_by_one(), async |run, name| {
-        run.step("Write", write(&place.dir.join(&name), &place.release)).await
-    })
-    .await?;
-    run.step("Do the impossible", impossible()).await
-}
-
-/// A
-#[procedure]
-async fn va(run: &Run, place: &Place) -> Result<()> {
-    run.each("Write", vec!["one".to_owned()], async |run, name| {
-        let path = place.dir.join(&name);
-        run.step("Write", write(&path, &place.release)).await?;
+    run.scope("Write", async |run| {
+        for name in ["one", "two"] {
+            run.step(format!("Write {name}"), write(&place.dir.join(name), &place.release)).await?;
+        }
         Ok(())
     })
     .await?;
-    Ok(())
-}
-/// B
-#[procedure]
-async fn vb(run: &Run, place: &Place) -> Result<()> {
-    run.each("Write", vec!["one".to_owned()], async |run, name| {
-        run.step("Write", write(&place.dir.join(&name), &place.release)).await
-    })
-    .await?;
-    Ok(())
-}
-/// C
-#[procedure]
-async fn vc(run: &Run, place: &Place) -> Result<()> {
-    run.each("Write", ["one".to_owned()].one_by_one(), async |run, name: String| {
-        let path = place.dir.join(&name);
-        run.step("Write", write(&path, &place.release)).await
-    })
-    .await?;
-    Ok(())
-}
-/// D
-#[procedure]
-async fn vd(run: &Run, place: &Place) -> Result<()> {
-    run.each("Write", ["one".to_owned()].one_by_one(), async |run, name| {
-        let step = write(&place.dir.join(&name), &place.release);
-        run.step("Write", step).await
-    })
-    .await?;
-    Ok(())
-}
-/// E
-#[procedure]
-async fn ve(run: &Run, place: &Place) -> Result<()> {
-    run.each("Write", vec!["one"], async |run, name| {
-        let step = write(&place.dir.join(name), &place.release);
-        run.step("Write", step).await
-    })
-    .await?;
-    Ok(())
-}
-/// F
-#[procedure]
-async fn vf(run: &Run, place: &Place) -> Result<()> {
-    run.each("Write", ["one", "two"], async |run, name| {
-        let step = write(&place.dir.join(name), &place.release);
-        run.step("Write", step).await
-    })
-    .await?;
-    Ok(())
+    run.step("Do the impossible", impossible()).await
 }
 
 /// Fail, and leave something behind

@@ -1,7 +1,5 @@
 //! Deployment and operations runbooks as code.
 
-extern crate self as runbook;
-
 #[doc(hidden)]
 pub use runbook_core::__private;
 pub use runbook_core::*;

@@ -1,7 +1,8 @@
 //! What a procedure needs.
 
+pub use crate::steps::sizes::Sizes;
 pub use crate::{
     AtOnce, Book, Check, CheckExt, Command, Context, Description, Diff, Error, Evidence, Explain, Finding, Host, Input,
-    NoInput, Record, Resource, Result, Retry, Rollback, Run, Secret, Step, Survey, Trigger, Units, Window, bail, check,
-    cmd, ensure, procedure, procedures, step,
+    NoInput, Reaction, Record, Resource, Result, Retry, Rollback, Run, Secret, Step, Survey, Trigger, Units, Window,
+    bail, check, cmd, ensure, procedure, procedures, step,
 };

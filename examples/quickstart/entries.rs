@@ -111,7 +111,7 @@ pub fn file(format: u32) -> &'static str {
 }
 
 /// The formats whose files exist.
-pub fn formats(exists: impl Fn(&str) -> bool) -> Vec<u32> {
+pub fn formats(mut exists: impl FnMut(&str) -> bool) -> Vec<u32> {
     (1..).zip(FILES).filter(|(_, file)| exists(file)).map(|(format, _)| format).collect()
 }
 

@@ -24,6 +24,7 @@ pub async fn deploy(run: &Run, site: &Deployment) -> Result<Release> {
 
     run.step("Make the place", file::directory(&site.root)).await?;
     run.step("Make room for entries", file::directory(site.data()).mode(0o700)).await?;
+    run.step("Make room for the process", file::directory(site.state())).await?;
     run.step("Get the code", git::clone(repository, site.app())).await?;
     let code = run.step("Check out the release", git::checkout(site.app(), revision)).await?;
     run.step("Start the guestbook", start(site)).await?;

@@ -1,9 +1,9 @@
 //! The git repository the guestbook is deployed from: three releases, the last of which is a bad one.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, ExitCode};
 
-use runbook::prelude::*;
+use runbook::{Error, Explain as _, Result, ensure};
 
 use crate::site::Release;
 
@@ -12,6 +12,21 @@ const RELEASES: [(Release, &str, &str); 3] = [
     (Release { release: 2, format: 2, healthy: true }, "0002-json-lines.md", "Entries are lines of JSON"),
     (Release { release: 3, format: 3, healthy: false }, "0003-document.md", "Entries are one JSON document"),
 ];
+
+/// Makes the repository alone: `repository DIR`.
+pub fn main(words: &[String]) -> ExitCode {
+    let made = match words {
+        [dir] => make(Path::new(dir)),
+        _ => Err(Error::new("usage: repository DIR")),
+    };
+    made.map_or_else(
+        |error| {
+            eprintln!("{error:?}");
+            ExitCode::FAILURE
+        },
+        |()| ExitCode::SUCCESS,
+    )
+}
 
 /// Makes the repository, with a tag for each release.
 pub fn make(path: &Path) -> Result<()> {

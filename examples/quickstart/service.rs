@@ -1,5 +1,7 @@
 //! Steps of our own: starting and stopping the guestbook, each from plain async functions.
 
+use std::path::PathBuf;
+
 use runbook::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +19,7 @@ pub struct Process {
 /// Starts the release that is checked out.
 #[step(
     survey = look_before_start, rollback = stop_again, subject = site.url("/"),
-    reads = [Resource::path(site.release()), Resource::path(site.data())], writes = [site.process()],
+    reads = [Resource::path(site.release()), Resource::path(site.data())], writes = [site.process(), Resource::path(site.state()), Resource::path("/proc")],
     predict = Process::default()
 )]
 pub async fn start(cx: &Context, site: &Site, _before: &Option<Process>) -> Result<Process> {
@@ -44,11 +46,15 @@ async fn look_before_start(cx: &Context, site: &Site) -> Result<Survey<Option<Pr
 }
 
 async fn stop_again(cx: &Context, site: &Site, _before: &Option<Process>) -> Result<()> {
-    end(cx, site).await
+    end(cx, site).await?;
+    for name in cx.files().list(&site.state()).await? {
+        cx.files().remove(&site.state().join(name)).await?;
+    }
+    Ok(())
 }
 
 /// Stops the guestbook.
-#[step(survey = look_before_stop, rollback = start_again, subject = site.url("/"), writes = [site.process()])]
+#[step(survey = look_before_stop, rollback = start_again, subject = site.url("/"), writes = [site.process(), Resource::path(site.state()), Resource::path("/proc")])]
 pub async fn stop(cx: &Context, site: &Site, before: &Option<Process>) -> Result<Stopped> {
     end(cx, site).await?;
     Ok(Stopped { process: before.clone(), entries: entries::count(cx, site).await? })
@@ -75,9 +81,11 @@ async fn look_before_stop(cx: &Context, site: &Site) -> Result<Survey<Option<Pro
 
 /// On the way back the old code and the old entries are there again by now.
 async fn start_again(cx: &Context, site: &Site, before: &Option<Process>) -> Result<()> {
-    match before {
-        Some(_) if running(cx, site).await?.is_none() => launch(cx, site, release(cx, site).await?).await.map(drop),
-        _ => Ok(()),
+    let Some(before) = before else { return Ok(()) };
+    match running(cx, site).await? {
+        None => launch(cx, site, release(cx, site).await?).await.map(drop),
+        Some(process) if process.release == before.release => Ok(()),
+        Some(process) => bail!("release {} still runs", process.release),
     }
 }
 
@@ -86,7 +94,6 @@ async fn launch(cx: &Context, site: &Site, release: Release) -> Result<Process> 
     let token = format!("{}-{}", release.release, cx.now().as_nanosecond());
     let program = std::env::current_exe()?;
     let (root, port, log) = (&site.root, site.port, site.state().join("guestbook.log"));
-    cx.files().make_dir(&site.state()).await?;
     cx.files().write(&site.state().join("wanted"), token.as_bytes(), &Default::default()).await?;
     let started = cx.run(&cmd!("{program} serve {root} {port} {token}").detached_into(log.clone())).await?;
     for _ in 0..200 {
@@ -139,6 +146,16 @@ async fn is_wanted(cx: &Context, site: &Site) -> Result<bool> {
 
 /// Whether a guestbook of this number runs. A process that has ended, but that nobody has waited for yet, has no words.
 async fn is_alive(cx: &Context, pid: u32) -> Result<bool> {
-    let words = cx.files().read(format!("/proc/{pid}/cmdline").as_ref()).await.unwrap_or_default();
-    Ok(String::from_utf8_lossy(&words).contains("serve"))
+    let path = PathBuf::from(format!("/proc/{pid}/cmdline"));
+    if cx.files().stat(&path).await?.is_none() {
+        return Ok(false);
+    }
+    match cx.files().read(&path).await {
+        Ok(words) => Ok(String::from_utf8_lossy(&words).contains("serve")),
+        // It may have ended between the two looks.
+        Err(error) => match cx.files().stat(&path).await? {
+            Some(_) => Err(error),
+            None => Ok(false),
+        },
+    }
 }

@@ -38,7 +38,7 @@ pub async fn run(words: &[String]) -> ExitCode {
 impl Tour {
     /// A directory of its own, empty but for the repository, and a free port.
     async fn prepare(words: &[String]) -> Result<Self> {
-        let mut dir = std::env::temp_dir().join(format!("runbook-quickstart-{}", runbook::whoami()));
+        let mut dir = std::env::temp_dir().join("runbook-quickstart");
         let mut kill_at = None;
         for pair in words.chunks(2) {
             match pair {
@@ -90,7 +90,9 @@ impl Tour {
             words.extend(["--repository".to_owned(), repository, "--revision".to_owned(), revision.to_owned()]);
         }
         println!("$ {} {} {revision}\n", program(), verb.join(" "));
-        words.extend(["--journal".to_owned(), text(&self.journal())]);
+        if verb[0] == "run" {
+            words.extend(["--journal".to_owned(), text(&self.journal())]);
+        }
         words.extend(more.iter().map(ToString::to_string));
 
         let kill_at = self.kill_at.clone().filter(|_| revision == "release-2");

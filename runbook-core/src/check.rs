@@ -17,7 +17,9 @@ pub(crate) use self::wait::ask;
 #[async_trait]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a check",
-    note = "implement `Check` for it, or write an async function with `#[check]`"
+    label = "not a check",
+    note = "put `#[check]` on the async function, or implement `Check`",
+    note = "a step is taken, `run.step(\"title\", step)`"
 )]
 pub trait Check: Send + Sync {
     /// What it asks, for people and for the plan.

@@ -74,15 +74,16 @@ impl Command {
     }
 
     /// With one more argument.
-    pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
-        self.args.push(arg.as_ref().to_owned());
+    pub fn arg(mut self, arg: impl CommandArg) -> Self {
+        let mut argument = OsString::new();
+        arg.append_to(&mut argument);
+        self.args.push(argument);
         self
     }
 
     /// With more arguments.
-    pub fn args(mut self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
-        self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
-        self
+    pub fn args(self, args: impl IntoIterator<Item = impl CommandArg>) -> Self {
+        args.into_iter().fold(self, Self::arg)
     }
 
     /// With an environment variable, beside those of the runner.

@@ -17,6 +17,8 @@ use crate::{Clock, Command, Error, ErrorKind, Key, Result, SystemClock};
 
 mod capture;
 mod intake;
+mod pipe;
+mod secret_file;
 
 /// What a step or a check works with. Its conventional name is `cx`.
 #[derive(Clone)]
@@ -98,7 +100,7 @@ impl Context {
     /// Runs a pipeline to its end, and gives what its last stage printed and how every stage ended. Any stage that
     /// ends badly is an error.
     pub async fn pipe(&self, pipeline: &Pipeline) -> Result<Vec<StageOutput>> {
-        capture::pipe(self, pipeline).await
+        pipe::run(self, pipeline).await
     }
 
     /// The time now. For a value that a procedure branches on, use `run.now()`, which is remembered.
@@ -137,6 +139,13 @@ impl Context {
     /// A port the program was given, like an HTTP client.
     pub fn port<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
         self.world.ports.get()
+    }
+
+    /// The same context, and how to stop it.
+    #[cfg(test)]
+    pub(crate) fn stoppable(&self) -> (Self, CancellationToken) {
+        let cancel = CancellationToken::new();
+        (Self { cancel: cancel.clone(), ..self.clone() }, cancel)
     }
 
     pub(crate) fn key(&self) -> &Key {

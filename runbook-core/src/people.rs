@@ -78,10 +78,18 @@ impl People for Nobody {
     }
 }
 
-/// The user the runner runs as, from the environment, as `logname` would say it.
+/// The user the runner runs as: the one behind `sudo`, the one of the environment, or the name of the user id.
 pub fn whoami() -> String {
     ["SUDO_USER", "USER", "LOGNAME"]
         .into_iter()
         .find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()))
-        .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
+        .unwrap_or_else(|| user_name(rustix::process::getuid().as_raw()))
+}
+
+/// The name of a user id in `/etc/passwd` (passwd(5)).
+fn user_name(uid: u32) -> String {
+    let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let lines = passwd.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let name = lines.filter_map(|fields| Some((fields.first()?.to_string(), fields.get(2)?.parse::<u32>().ok()?)));
+    name.into_iter().find_map(|(name, id)| (id == uid).then_some(name)).unwrap_or_else(|| format!("uid-{uid}"))
 }

@@ -9,7 +9,7 @@ use std::pin::Pin;
 use crate::{Diff, Procedure, Record, Result, Run, ScopeKind, Step, Stored, Survey};
 
 pub use self::shown::{ShowDisplay, ShowNothing, ShowPath, Shown, subject, summary};
-pub use self::word::{Word, arguments, word};
+pub use self::word::{Word, word};
 
 mod shown;
 mod word;
@@ -37,6 +37,34 @@ pub async fn leave<O>(run: &Run, result: Result<O>) -> Result<O> {
 /// The survey of a step that does not look: it acts at every run.
 pub fn acts_always<S: Step<Before = ()>>(step: &S) -> Survey<(), S::Output> {
     Survey::change((), Diff::note(step.describe().line()))
+}
+
+/// What the function given as `survey` answered.
+pub fn seen<S, A>(answer: A) -> Result<Survey<S::Before, S::Output>>
+where
+    S: Step,
+    A: Seen<S::Before, S::Output>,
+{
+    answer.seen()
+}
+
+/// An answer that fits the step.
+#[diagnostic::on_unimplemented(
+    message = "this is no survey of a step that remembers `{Before}` and gives `{Output}`",
+    label = "answers with `{Self}`",
+    note = "a survey is an async function that returns `Result<Survey<Before, Output>>`",
+    note = "`Before` is what the step and its rollback take as their last argument, `before: &Before`; without it, `()`",
+    note = "`Output` is what the step returns"
+)]
+pub trait Seen<Before, Output> {
+    /// The answer.
+    fn seen(self) -> Result<Survey<Before, Output>>;
+}
+
+impl<B, O> Seen<B, O> for Result<Survey<B, O>> {
+    fn seen(self) -> Self {
+        self
+    }
 }
 
 /// A procedure can live in a server, so entering and leaving one can, too.

@@ -14,11 +14,13 @@ use crate::{Error, Outline, Record, Result, Run, Stored};
 #[cfg(feature = "cli")]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the input of a procedure",
+    label = "lacks some of what an input needs",
     note = "derive what it needs: `#[derive(Clone, Debug, Serialize, Deserialize, clap::Args)]`"
 )]
 pub trait Input: Record + Clone + clap::Args {}
 
 #[cfg(feature = "cli")]
+#[diagnostic::do_not_recommend]
 impl<T: Record + Clone + clap::Args> Input for T {}
 
 /// What a procedure takes: a value that the journal can keep and, with the feature `cli`, that clap can read from
@@ -26,11 +28,13 @@ impl<T: Record + Clone + clap::Args> Input for T {}
 #[cfg(not(feature = "cli"))]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the input of a procedure",
+    label = "lacks some of what an input needs",
     note = "derive what it needs: `#[derive(Clone, Debug, Serialize, Deserialize)]`"
 )]
 pub trait Input: Record + Clone {}
 
 #[cfg(not(feature = "cli"))]
+#[diagnostic::do_not_recommend]
 impl<T: Record + Clone> Input for T {}
 
 /// The input of a procedure that takes none.
@@ -39,6 +43,11 @@ impl<T: Record + Clone> Input for T {}
 pub struct NoInput {}
 
 /// A procedure, as `#[procedure]` defines one beside the function it stands on.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a procedure",
+    label = "not a procedure",
+    note = "name an async function with `#[procedure]`"
+)]
 pub trait Procedure: 'static {
     /// What it takes.
     type Input: Input;
@@ -204,6 +213,9 @@ impl Book {
 #[macro_export]
 macro_rules! procedures {
     ($($procedure:path),* $(,)?) => {
-        [$($crate::Definition::of::<$procedure>()),*]
+        [$({
+            type Known = $procedure;
+            $crate::Definition::of::<Known>()
+        }),*]
     };
 }

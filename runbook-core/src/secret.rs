@@ -107,3 +107,87 @@ impl fmt::Display for SecretSyntax {
 }
 
 impl std::error::Error for SecretSyntax {}
+
+/// An argument of a command line is a secret without further ado. Left to itself, `clap` repeats a value it refuses.
+#[cfg(feature = "cli")]
+mod argument {
+    use std::ffi::OsStr;
+
+    use clap::builder::{TypedValueParser, ValueParserFactory};
+    use clap::error::ErrorKind;
+    use clap::{Arg, Command, Error};
+
+    use super::Secret;
+
+    /// Reads a [`Secret`] from a command line.
+    #[derive(Debug, Clone, Copy)]
+    pub struct SecretParser;
+
+    impl ValueParserFactory for Secret {
+        type Parser = SecretParser;
+
+        fn value_parser() -> SecretParser {
+            SecretParser
+        }
+    }
+
+    impl TypedValueParser for SecretParser {
+        type Value = Secret;
+
+        fn parse_ref(&self, command: &Command, arg: Option<&Arg>, value: &OsStr) -> Result<Secret, Error> {
+            let secret = value.to_str().and_then(|text| text.parse().ok());
+            secret.ok_or_else(|| {
+                let name = arg.map_or_else(|| "a secret".to_owned(), |arg| format!("`{arg}`"));
+                let message = format!("{name}: {}\n", super::SecretSyntax);
+                Error::raw(ErrorKind::ValueValidation, message).with_cmd(command)
+            })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_shows_where_it_comes_from_and_never_what_it_is() {
+        let dir = tempfile::tempdir().expect("made");
+        let path = dir.path().join("password");
+        std::fs::write(&path, "only-in-the-file\n").expect("written");
+        let secret = Secret::file(&path);
+        assert_eq!(secret.expose().expect("is there"), "only-in-the-file");
+        let shown = format!("{secret} {secret:?} {}", serde_json::to_string(&secret).expect("serialises"));
+        assert!(!shown.contains("only-in-the-file"), "{shown}");
+        assert_eq!(secret.to_string().parse::<Secret>().expect("parses"), secret);
+    }
+
+    #[test]
+    fn a_secret_that_is_not_there_is_named() {
+        let error = Secret::env("RUNBOOK_NO_SUCH_VARIABLE").expose().expect_err("is not set");
+        assert_eq!(error.message(), "read the secret in environment variable `RUNBOOK_NO_SUCH_VARIABLE`");
+        let error = Secret::file("/no/such/file").expose().expect_err("is not there");
+        assert_eq!(error.message(), "read the secret in file `/no/such/file`");
+    }
+
+    #[test]
+    fn a_secret_that_is_written_out_is_refused_and_not_repeated() {
+        let error = "hunter2-written-out".parse::<Secret>().expect_err("is no name");
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+        let error = serde_json::from_str::<Secret>("\"hunter2-written-out\"").expect_err("is no name");
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+    }
+
+    #[cfg(feature = "cli")]
+    #[test]
+    fn a_command_line_takes_secrets_and_does_not_repeat_one_that_is_written_out() {
+        use clap::{Arg, Command, value_parser};
+        let command =
+            Command::new("book").arg(Arg::new("password").long("password").value_parser(value_parser!(Secret)));
+        let found = command.clone().try_get_matches_from(["book", "--password", "env:DB"]).expect("parses");
+        assert_eq!(found.get_one::<Secret>("password"), Some(&Secret::env("DB")));
+        let error = command.try_get_matches_from(["book", "--password", "hunter2-literal"]).expect_err("is refused");
+        let text = format!("{error} {error:?}");
+        assert!(!text.contains("hunter2"), "{text}");
+        assert!(text.contains("--password"), "{text}");
+    }
+}

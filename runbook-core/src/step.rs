@@ -20,7 +20,8 @@ pub(crate) mod acts;
 #[async_trait]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a step",
-    note = "implement `Step` for it, or write an async function with `#[step(rollback = …)]`"
+    label = "not a step",
+    note = "put `#[step(rollback = …)]` on the async function, or implement `Step`"
 )]
 pub trait Step: Send + Sync {
     /// What a rollback needs to know of the world before the change.
@@ -50,10 +51,11 @@ pub trait Step: Send + Sync {
 /// doing it twice is doing it once.
 #[async_trait]
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be undone: it does not implement `Rollback`",
-    label = "this step has no way back",
-    note = "implement `Rollback` for it (`#[step(rollback = …)]` on an async function does), \
-            or say that there is none: `run.irreversible(\"why\", \"title\", step)`"
+    message = "`{Self}` is not a step that can be undone",
+    label = "no step with a way back",
+    note = "a step names its way back: `#[step(rollback = …)]` on the async function, or `impl Rollback`",
+    note = "a step without one says why: `run.irreversible(\"why\", \"title\", step)`",
+    note = "a check is asked, `run.check(\"title\", check)`, and a procedure is called, `update(run, &input)`"
 )]
 pub trait Rollback: Step {
     /// Puts `before` back.

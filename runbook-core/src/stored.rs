@@ -10,8 +10,14 @@ use serde_json::value::RawValue;
 use crate::{Error, Result};
 
 /// What a journal can remember: the bound on inputs, before-states and outputs.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be remembered by the journal",
+    label = "cannot be serialised and read back",
+    note = "derive what it needs: `#[derive(Serialize, Deserialize)]`"
+)]
 pub trait Record: Serialize + DeserializeOwned + Send + Sync + 'static {}
 
+#[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Record for T {}
 
 /// A value in the form the journal keeps it: JSON that is copied, never parsed, until it is loaded.

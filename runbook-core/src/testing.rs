@@ -3,8 +3,10 @@
 //! A [`SimHost`] is a machine in memory; a [`Rig`] runs a procedure on it and ends in a verb that says how it should
 //! have gone; [`explore`] runs it once for every way in which it can go wrong.
 
+mod alarm;
 mod builtin;
 mod clock;
+mod cuts;
 mod drill;
 mod explore;
 mod host;
@@ -24,6 +26,7 @@ mod tree;
 mod world;
 
 pub use self::clock::SimClock;
+pub use self::cuts::{Cuts, cuts};
 pub use self::explore::{Breach, Cell, Law, Report, explore};
 pub use self::host::SimHost;
 pub(crate) use self::inspector::Inspector;
@@ -33,7 +36,7 @@ pub use self::rig::Rig;
 pub use self::tree::Tree;
 pub use self::world::{Difference, Place, Thing, World};
 
-/// Differences, one a line.
-pub(crate) fn lines(differences: &[Difference]) -> String {
-    differences.iter().map(|difference| format!("  {difference}\n")).collect()
+/// Things, one a line.
+pub(crate) fn lines(all: &[impl std::fmt::Display]) -> String {
+    all.iter().fold(String::new(), |text, one| text + &format!("  {one}\n"))
 }

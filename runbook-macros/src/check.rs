@@ -48,13 +48,14 @@ fn parse(options: TokenStream, function: &ItemFn) -> Result<(Action, Describe)> 
 fn check(action: &Action, describe: &Describe) -> TokenStream {
     let value = action.value("a check asks nothing until a run takes it: `run.check(\"…\", …).await?`");
     let (name, function) = (action.name(), action.function());
-    let (describe, call) = (describe.expand(action), action.call(false));
+    let (describe, given, call) = (describe.expand(action), action.given(), action.call());
     let implementations = action.implementations(&quote! {
         #function
+        #given
         #[::runbook::__private::async_trait]
         impl ::runbook::Check for #name {
             #describe
-            async fn check(&self, cx: &::runbook::Context) -> ::runbook::Result<::runbook::Finding> {
+            async fn check(&self, __cx: &::runbook::Context) -> ::runbook::Result<::runbook::Finding> {
                 #call
             }
         }

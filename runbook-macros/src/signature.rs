@@ -2,9 +2,10 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
+use syn::visit::Visit;
 use syn::{
     Error, FnArg, GenericArgument, GenericParam, ItemFn, Pat, PatType, PathArguments, ReturnType, Safety, Signature,
-    Type, TypeReference,
+    Type, TypeImplTrait, TypeReference,
 };
 
 use crate::problems::Problems;
@@ -56,7 +57,7 @@ impl Role {
             }
         }
         for argument in typed(sig) {
-            if let Type::ImplTrait(ty) = &*argument.ty {
+            if let Some(ty) = impl_trait(&argument.ty) {
                 problems.at(ty, format!("{role} has no type parameters: name the type in place of `impl …`"));
             }
         }
@@ -80,6 +81,19 @@ impl Role {
             }
         }
     }
+}
+
+/// The `impl Trait` in this type.
+fn impl_trait(ty: &Type) -> Option<&TypeImplTrait> {
+    struct Find<'ast>(Option<&'ast TypeImplTrait>);
+    impl<'ast> Visit<'ast> for Find<'ast> {
+        fn visit_type_impl_trait(&mut self, ty: &'ast TypeImplTrait) {
+            self.0.get_or_insert(ty);
+        }
+    }
+    let mut find = Find(None);
+    find.visit_type(ty);
+    find.0
 }
 
 /// The arguments but `self`.

@@ -1,7 +1,8 @@
 //! `#[step]`
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned as _;
 use syn::{Expr, ExprPath, ItemFn, Result, Type};
 
 use crate::action::{self, Action, Describe};
@@ -77,8 +78,8 @@ impl Step {
     fn expand(&self) -> TokenStream {
         let value = self.action.value("a step does nothing until a run takes it: `run.step(\"…\", …).await?`");
         let function = self.action.function();
-        let (forward, back) = (self.forward(), self.back());
-        let implementations = self.action.implementations(&quote!(#function #forward #back));
+        let (given, forward, back) = (self.action.given(), self.forward(), self.back());
+        let implementations = self.action.implementations(&quote!(#function #given #forward #back));
         quote!(#value #implementations)
     }
 
@@ -88,7 +89,7 @@ impl Step {
         let before = self.before();
         let describe = self.describe.expand(&self.action);
         let survey = self.survey();
-        let apply = self.action.call(self.remembers());
+        let apply = self.action.call();
         let predict = self.predict();
         quote! {
             #[::runbook::__private::async_trait]
@@ -101,7 +102,7 @@ impl Step {
                 #[allow(unused_variables)]
                 async fn survey(
                     &self,
-                    cx: &::runbook::Context,
+                    __cx: &::runbook::Context,
                 ) -> ::runbook::Result<::runbook::Survey<Self::Before, Self::Output>> {
                     #survey
                 }
@@ -109,8 +110,8 @@ impl Step {
                 #[allow(unused_variables)]
                 async fn apply(
                     &self,
-                    cx: &::runbook::Context,
-                    before: &Self::Before,
+                    __cx: &::runbook::Context,
+                    __before: &Self::Before,
                 ) -> ::runbook::Result<Self::Output> {
                     #apply
                 }
@@ -122,23 +123,23 @@ impl Step {
 
     /// The output a plan goes on with.
     fn predict(&self) -> Option<TokenStream> {
-        let (predict, names) = (self.predict.as_ref()?, self.action.arguments.iter().map(|argument| &argument.name));
+        let (predict, bind) = (self.predict.as_ref()?, self.action.bind());
         Some(quote! {
             #[allow(unused_variables)]
             fn predict(&self) -> ::std::option::Option<Self::Output> {
-                let Self { #(#names),* } = self;
+                #bind
                 ::std::option::Option::Some(#predict)
             }
         })
     }
 
     fn survey(&self) -> TokenStream {
-        let (before, output) = (self.before(), &self.action.output);
-        let looks = self.survey.as_ref();
-        looks.map_or_else(
-            || quote!(::std::result::Result::Ok(::runbook::__private::acts_always(self))),
-            |path| self.action.call_beside(path, &quote!(::runbook::Survey<#before, #output>), false),
-        )
+        let Some(path) = &self.survey else {
+            return quote!(::std::result::Result::Ok(::runbook::__private::acts_always(self)));
+        };
+        let look = self.action.call_beside(path, false);
+        let fits = quote_spanned!(path.span()=> ::runbook::__private::seen::<Self, _>(seen));
+        quote!(let seen = { #look }; #fits)
     }
 
     /// `impl Rollback`, when there is a way back.
@@ -157,17 +158,13 @@ impl Step {
 
     fn back_method(&self, method: &str, path: &ExprPath) -> TokenStream {
         let method = quote::format_ident!("{method}");
-        let call = self.action.call_beside(path, &quote!(()), self.remembers());
+        let call = self.action.call_beside(path, self.action.before.is_some());
         quote! {
             #[allow(unused_variables)]
-            async fn #method(&self, cx: &::runbook::Context, before: &Self::Before) -> ::runbook::Result<()> {
+            async fn #method(&self, __cx: &::runbook::Context, __before: &Self::Before) -> ::runbook::Result<()> {
                 #call
             }
         }
-    }
-
-    fn remembers(&self) -> bool {
-        self.action.before.is_some()
     }
 
     fn before(&self) -> TokenStream {

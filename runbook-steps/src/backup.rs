@@ -30,6 +30,8 @@ pub use self::latest::Latest;
 pub use self::make::{BackUp, BackUpBefore, Source};
 pub use self::rehearse::{Rehearse, RehearseBefore};
 pub use self::restore::{Restore, RestoreBefore, Restored, Restoring};
+#[cfg(any(test, feature = "testing"))]
+pub use self::simulated::simulated;
 
 mod archive;
 mod fresh;
@@ -40,6 +42,8 @@ mod latest;
 mod make;
 mod rehearse;
 mod restore;
+#[cfg(any(test, feature = "testing"))]
+mod simulated;
 #[cfg(test)]
 mod tests;
 

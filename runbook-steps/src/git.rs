@@ -35,9 +35,17 @@ mod fetch;
 
 mod checks;
 
+#[cfg(feature = "testing")]
+pub mod fake;
+
 pub use self::checkout::{Checkout, CheckoutBefore, CheckoutStep, checkout};
 pub use self::checks::{Clean, HeadIs, clean, head_is};
 pub use self::clone::{CloneBefore, CloneStep, Cloned, clone};
 pub use self::facts::{Commit, Head, changed_files, head, local_changes, log, previous};
+#[cfg(feature = "testing")]
+pub use self::fake::Fake;
 pub use self::fetch::{FetchBefore, FetchStep, Fetched, RefChange, fetch};
 pub use self::revision::{Release, Revision};
+
+#[cfg(test)]
+mod tests;

@@ -8,9 +8,16 @@ pub mod disk;
 pub mod env;
 pub mod file;
 pub mod git;
+#[cfg(feature = "http")]
+pub mod http;
 #[cfg(test)]
 mod laws;
 pub mod memory;
 pub mod port;
 pub mod sizes;
+#[cfg(feature = "tls")]
+pub mod tls;
 pub mod tool;
+
+#[cfg(any(feature = "http", feature = "tls"))]
+mod trust;

@@ -96,8 +96,18 @@ impl fmt::Debug for Dialer {
 async fn dial(cx: &Context, host: &str, port: u16) -> std::io::Result<()> {
     match cx.port::<Dialer>() {
         Some(dialer) => dialer.0.dial(host, port).await,
-        None => TcpStream::connect((host, port)).await.map(drop),
+        None => connect(host, port).await,
     }
+}
+
+/// On the loopback, a connection to a port nobody listens on can meet itself: the system may have chosen that very
+/// port for this end of it.
+async fn connect(host: &str, port: u16) -> std::io::Result<()> {
+    let stream = TcpStream::connect((host, port)).await?;
+    if stream.local_addr()? == stream.peer_addr()? {
+        return Err(std::io::ErrorKind::ConnectionRefused.into());
+    }
+    Ok(())
 }
 
 /// Asks whether someone listens on a port, by connecting from the machine the runner is on. That a port is open
@@ -201,7 +211,8 @@ mod tests {
     }
 
     async fn listening() -> (TcpListener, u16) {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+        // An address of its own: other tests must not take the port when it is free again.
+        let listener = TcpListener::bind(("127.0.0.77", 0)).await.expect("a free port");
         let port = listener.local_addr().expect("an address").port();
         (listener, port)
     }
@@ -210,14 +221,14 @@ mod tests {
     async fn a_port_is_open_while_someone_listens() {
         let cx = Context::local();
         let (listener, port) = listening().await;
-        assert!(open("127.0.0.1", port).check(&cx).await.expect("is asked").passes());
+        assert!(open("127.0.0.77", port).check(&cx).await.expect("is asked").passes());
         let finding = free(port).check(&cx).await.expect("is asked");
         assert!(matches!(finding, Finding::Fail(_)), "{finding:?}");
         let owner = owner(&cx, port).await.expect("is asked").expect("someone listens");
-        assert_eq!(owner.address, ([127, 0, 0, 1], port).into());
+        assert_eq!(owner.address, ([127, 0, 0, 77], port).into());
 
         drop(listener);
-        let finding = open("127.0.0.1", port).check(&cx).await.expect("is asked");
+        let finding = open("127.0.0.77", port).check(&cx).await.expect("is asked");
         assert!(matches!(finding, Finding::Fail(_)), "{finding:?}");
         assert!(free(port).check(&cx).await.expect("is asked").passes());
     }

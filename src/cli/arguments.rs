@@ -119,7 +119,7 @@ fn own(name: &str) -> String {
 
 /// The procedure that a subcommand names, and its arguments.
 fn called<'a>(book: &Book, given: &'a ArgMatches) -> Result<(Definition, &'a ArgMatches), Stop> {
-    let (name, given) = given.subcommand().ok_or_else(|| Stop::Usage(Error::new("no procedure was named")))?;
+    let (name, given) = given.subcommand().ok_or_else(|| unnamed(book))?;
     Ok((book.find(name).map_err(Stop::Usage)?.clone(), given))
 }
 
@@ -321,32 +321,38 @@ fn free_names(book: &Book, args: &[OsString]) -> Result<(), Stop> {
     Ok(())
 }
 
-/// An unknown procedure, said in our words; everything else as clap says it.
+/// An unknown or missing procedure, said in our words; everything else as clap says it.
 fn explained(book: &Book, error: clap::Error) -> Stop {
-    let usage = error.get(ContextKind::Usage).map(ToString::to_string).unwrap_or_default();
-    let (ErrorKind::InvalidSubcommand, Some(ContextValue::String(name))) =
-        (error.kind(), error.get(ContextKind::InvalidSubcommand))
-    else {
-        return Stop::Clap(error);
-    };
-    if !usage.contains(PROC) {
-        return Stop::Clap(error);
+    let wants_procedure = error.get(ContextKind::Usage).is_some_and(|usage| usage.to_string().contains(PROC));
+    match (error.kind(), error.get(ContextKind::InvalidSubcommand)) {
+        (ErrorKind::MissingSubcommand, _) if wants_procedure => unnamed(book),
+        (ErrorKind::InvalidSubcommand, Some(ContextValue::String(name))) if wants_procedure => {
+            let similar = match error.get(ContextKind::SuggestedSubcommand) {
+                Some(ContextValue::Strings(names)) => names.first().cloned(),
+                Some(ContextValue::String(name)) => Some(name.clone()),
+                _ => None,
+            };
+            unknown_procedure(book, name, similar.as_deref())
+        }
+        _ => Stop::Clap(error),
     }
-    let similar = match error.get(ContextKind::SuggestedSubcommand) {
-        Some(ContextValue::Strings(names)) => names.first().cloned(),
-        Some(ContextValue::String(name)) => Some(name.clone()),
-        _ => None,
-    };
-    unknown_procedure(book, name, similar.as_deref())
+}
+
+fn unnamed(book: &Book) -> Stop {
+    Stop::Usage(Error::new("no procedure was named").hint(format!("book `{}` has {}", book.name(), known(book))))
+}
+
+fn known(book: &Book) -> String {
+    let known: Vec<_> = book.list().iter().map(|known| format!("`{}`", known.name())).collect();
+    known.join(", ")
 }
 
 fn unknown_procedure(book: &Book, name: &str, similar: Option<&str>) -> Stop {
-    let known: Vec<_> = book.list().iter().map(|known| format!("`{}`", known.name())).collect();
     // It may be the other spelling of a name.
     let similar = similar.and_then(|similar| book.list().iter().find(|known| is_name(&similar.into(), known.name())));
     let hint = match similar.map(Definition::name) {
         Some(similar) => format!("did you mean `{similar}`? `list` shows all there are"),
-        None => format!("it has {}", known.join(", ")),
+        None => format!("it has {}", known(book)),
     };
     Stop::Usage(Error::new(format!("book `{}` has no procedure `{name}`", book.name())).hint(hint))
 }
@@ -463,11 +469,12 @@ mod tests {
                 "book `marb` has no procedure `standard_updat`\n  hint: did you mean `standard_update`?",
             ),
             ("marb plan nonsense", "it has `standard_update`, `check_health`, `clash`"),
+            ("marb run", "no procedure was named\n  hint: book `marb` has `standard_update`, `check_health`, `clash`"),
             ("marb outline standard_updat", "a similar value exists: 'standard_update'"),
             ("marb run standard_update", "required arguments were not provided:\n  <REVISION>"),
             ("marb run standard_update v2 --port x", "invalid value 'x' for '--port <PORT>'"),
             ("marb run standard_update v2 --on-failure panic", "[possible values: roll-back, pause, ask]"),
-            ("marb rum", "a similar subcommand exists: 'run'"),
+            ("marb outlin", "a similar subcommand exists: 'outline'"),
             ("marb resume r1 --retry --roll-back", "cannot be used with"),
             ("marb run clash", "the input `--report` of procedure `clash` has the name of an option of `run`"),
         ] {

@@ -48,7 +48,11 @@ pub(super) async fn resume(call: &Call, word: &str, back: bool, how: How) -> Res
 /// `approve`
 pub(super) async fn approve(call: &Call, word: &str, by: Option<String>, note: &str, how: How) -> Result<u8, Stop> {
     let (store, run) = existing(call, word).await?;
-    let stage = Stage::set(call, store.clone(), &how, remembered(&*store, &run).await?)?;
+    let known = remembered(&*store, &run).await?;
+    if let Some(outcome) = known.ended.as_ref().map(|ended| ended.outcome).filter(|outcome| outcome.is_final()) {
+        return Err(Error::refused(format!("run `{run}` is over: {}", outcome.words())).into());
+    }
+    let stage = Stage::set(call, store.clone(), &how, known)?;
     let runner = stage.runner(call, &how)?;
     let by = by.unwrap_or_else(whoami);
     stage.end(runner.approve(&run, &by, note).await)

@@ -59,7 +59,7 @@ fn state_dir() -> Result<PathBuf, Stop> {
 pub(super) async fn find(store: &dyn Store, word: &str) -> Result<RunId, Stop> {
     let runs = store.runs().await?;
     if word == "last" {
-        return runs.last().cloned().ok_or_else(|| unknown(store, word, &runs));
+        return last(store, &runs).await.ok_or_else(|| unknown(store, word, &runs));
     }
     if let Some(exact) = runs.iter().find(|run| run.0 == word) {
         return Ok(exact.clone());
@@ -73,6 +73,18 @@ pub(super) async fn find(store: &dyn Store, word: &str) -> Result<RunId, Stop> {
         }
         (None, _) => Err(unknown(store, word, &runs)),
     }
+}
+
+/// The run that began last. Names tell seconds; journals tell more.
+async fn last(store: &dyn Store, runs: &[RunId]) -> Option<RunId> {
+    let second = |run: &RunId| run.0.split('-').take(2).map(str::to_owned).collect::<Vec<_>>();
+    let newest = second(runs.last()?);
+    let mut latest = None;
+    for run in runs.iter().filter(|run| second(run) == newest) {
+        let began = store.read(run).await.ok().and_then(|entries| Some(entries.first()?.at));
+        latest = latest.max(Some((began, run)));
+    }
+    latest.map(|(_, run)| run.clone())
 }
 
 /// How many runs are named when one is not found.

@@ -122,6 +122,7 @@ pub(super) async fn runs(call: &Call, json: bool) -> Result<u8, Stop> {
             rows.push(row(&*store, run).await);
         }
     }
+    rows.sort_by_key(|row| row.began);
     if json {
         say_json(&rows)?;
     } else if rows.is_empty() {

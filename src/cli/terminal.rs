@@ -169,9 +169,10 @@ impl Inner {
     fn write(&mut self, text: &str) {
         (self.spoke, self.patience) = (Instant::now(), PATIENCE);
         match &self.live {
-            Some(live) if !self.asking => {
-                let _ = live.all.println(text.strip_suffix('\n').unwrap_or(text));
-            }
+            // Written as it is, so that what is copied from the terminal can be pasted.
+            Some(live) if !self.asking && !live.bars.is_empty() => live.all.suspend(|| self.stream.write(text)),
+            // The question ends without a newline.
+            _ if self.asking => self.stream.write(&format!("\n{text}")),
             _ => self.stream.write(text),
         }
     }
@@ -222,7 +223,9 @@ impl Live {
             What::Left(left) => self.end(&left.key),
             What::RunEnded(_) => {
                 let keys: Vec<Key> = self.bars.keys().cloned().collect();
-                keys.iter().for_each(|key| self.end(key));
+                for key in &keys {
+                    self.end(key);
+                }
             }
             _ => {}
         }

@@ -5,14 +5,14 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// What `cmd!` takes as `{value}`: text, paths, numbers and characters, each as one argument or part of one.
+/// What [`Command::arg`](crate::Command::arg) and `{value}` in `cmd!` take: text, paths, numbers and characters, each as one argument or part of one.
 ///
 /// A [`Secret`](crate::Secret) is none, as everyone on a machine can read the arguments of its programs.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an argument of a command",
     label = "not text, a path or a number",
     note = "a secret is never an argument: give it with `.secret_env(\"NAME\", &secret)` or `.secret_input(&secret)`",
-    note = "for the values of a list write `{{list...}}`, for anything else its text: `{{value.to_string()}}`"
+    note = "in `cmd!`, the values of a list are `{{list...}}`; anything else is its text, `{{value.to_string()}}`"
 )]
 pub trait CommandArg {
     /// Writes it behind what the argument is so far.

@@ -6,6 +6,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::time::Instant;
 
 use super::Context;
+use super::capture::Flow;
 use crate::event::What;
 use crate::redact::{self, Stream};
 
@@ -30,11 +31,12 @@ impl<'a> Intake<'a> {
     }
 
     /// Reads to the end. A stream that breaks has ended.
-    pub(super) async fn drain(&mut self, stream: Option<Box<dyn AsyncRead + Send + Unpin>>) {
+    pub(super) async fn drain(&mut self, stream: Option<Box<dyn AsyncRead + Send + Unpin>>, flow: &Flow) {
         let Some(mut stream) = stream else { return };
         let mut chunk = Vec::with_capacity(8 * 1024);
         while let Ok(1..) = stream.read_buf(&mut chunk).await {
             self.take(&chunk);
+            flow.moved();
             // Whoever prints much gets a bigger buffer.
             if chunk.len() == chunk.capacity() && chunk.capacity() < 64 * 1024 {
                 chunk.reserve(chunk.capacity() * 2);
@@ -43,7 +45,7 @@ impl<'a> Intake<'a> {
         }
     }
 
-    fn take(&mut self, bytes: &[u8]) {
+    pub(super) fn take(&mut self, bytes: &[u8]) {
         let clean = self.redactor.push(bytes);
         self.kept.push(&clean);
         self.lines.push(&clean);
@@ -180,7 +182,7 @@ impl<'a> Lines<'a> {
     }
 
     fn emit(&self, line: String) {
-        self.cx.emit(What::Line { key: self.cx.key.clone(), line, error: self.error });
+        self.cx.emit(What::Line { key: self.cx.key().clone(), line, error: self.error });
     }
 
     fn finish(&mut self) {

@@ -169,7 +169,7 @@ async fn stopping_the_run_ends_the_whole_group_of_a_command() {
     let (result, ()) = tokio::join!(cx.run(&command), stop);
     assert_eq!(result.expect_err("was stopped").kind(), ErrorKind::Stopped);
     assert!(!runs("4711.2"));
-    assert!(!runs("sleep\00.5"), "what ignores SIGTERM is waited for");
+    assert!(!runs("sleep\x000.5"), "what ignores SIGTERM is waited for");
     assert_eq!(cx.run(&command).await.expect_err("is not begun").kind(), ErrorKind::Stopped);
 }
 
@@ -232,4 +232,111 @@ async fn a_detached_command_outlives_the_run_and_gives_its_number() {
     cx.run(&Command::new("kill").arg(&pid)).await.expect("ends it");
     let error = cx.run(&Command::new("no-such-program").detached()).await.expect_err("does not start");
     assert_eq!(error.lines(), ["no program no-such-program"]);
+}
+
+#[tokio::test]
+async fn a_pipeline_joins_commands_and_says_how_each_ended() {
+    let (cx, heard) = heard();
+    let pipeline = sh("echo one; echo two; echo seen >&2") | sh("tr a-z A-Z") | sh("sort -r");
+    let outputs = cx.pipe(&pipeline).await.expect("ends well");
+    assert_eq!(outputs.len(), 3);
+    assert_eq!(outputs[2].output.stdout, b"TWO\nONE\n");
+    assert_eq!(outputs[0].output.stderr, b"seen\n");
+    assert_eq!(outputs[1].command, "sh -c 'tr a-z A-Z'");
+    let mut lines = lines(&heard);
+    lines.sort();
+    assert_eq!(lines, ["ONE", "TWO", "seen"]);
+}
+
+#[tokio::test]
+async fn a_pipeline_goes_from_file_to_file() {
+    let dir = tempfile::tempdir().expect("made");
+    let (from, to) = (dir.path().join("from"), dir.path().join("to"));
+    let content: Vec<u8> = (0..5_000_000_u32).flat_map(u32::to_le_bytes).collect();
+    std::fs::write(&from, &content).expect("written");
+    let cx = Context::local();
+    let there_and_back = Pipeline::from_file(&from).through(Command::new("gzip").arg("-1")) | Command::new("gunzip");
+    cx.pipe(&there_and_back.into_file(&to, 0o600)).await.expect("ends well");
+    cx.pipe(&Pipeline::from_file(&from).into_file(dir.path().join("copy"), 0o640)).await.expect("copies");
+    assert!(std::fs::read(&to).expect("is there") == content);
+    assert!(std::fs::read(dir.path().join("copy")).expect("is there") == content);
+    let stat = cx.files().stat(&to).await.expect("looks").expect("is there");
+    assert_eq!(stat.mode, 0o600);
+}
+
+#[tokio::test]
+async fn a_pipeline_takes_little_memory() {
+    let cx = Context::local();
+    let dir = tempfile::tempdir().expect("made");
+    let before = peak_memory();
+    let much = Command::new("head").args(["-c", "100000000", "/dev/zero"]) | Command::new("cat");
+    cx.pipe(&much.into_file(dir.path().join("zeros"), 0o600)).await.expect("ends well");
+    assert_eq!(cx.files().stat(&dir.path().join("zeros")).await.expect("looks").expect("is there").size, 100_000_000);
+    assert!(peak_memory() - before < 64 << 20, "{} MB", (peak_memory() - before) >> 20);
+}
+
+#[tokio::test]
+async fn a_pipeline_that_fails_names_its_stage_and_leaves_the_file_as_it_was() {
+    let dir = tempfile::tempdir().expect("made");
+    let to = dir.path().join("backup");
+    std::fs::write(&to, "of yesterday").expect("written");
+    let cx = Context::local();
+    let failed = async |pipeline: Pipeline| {
+        let error = cx.pipe(&pipeline.into_file(&to, 0o600)).await.expect_err("fails");
+        assert_eq!(std::fs::read_to_string(&to).expect("is there"), "of yesterday");
+        assert_eq!(std::fs::read_dir(dir.path()).expect("is there").count(), 1, "nothing is left beside it");
+        error
+    };
+    let error = failed(sh("echo half; echo gone >&2; exit 3") | Command::new("cat")).await;
+    let cause = "stage 1, `sh -c 'echo half; echo gone >&2; exit 3'` on localhost, exited with 3";
+    assert_eq!((error.causes().next(), error.lines()), (Some(cause), ["gone".to_owned()].as_slice()));
+    // The one that breaks off is the cause, not the one that writes to it.
+    let error = failed(Command::new("yes") | sh("head -c 10; exit 4") | Command::new("cat")).await;
+    assert_eq!(error.causes().next(), Some("stage 2, `sh -c 'head -c 10; exit 4'` on localhost, exited with 4"));
+    assert_eq!(error.lines(), ["stage 1, `yes` on localhost, was killed by signal 13"]);
+    // Output that was cut off is no success, unless the author says so.
+    let error = failed(Command::new("yes") | Command::new("head")).await;
+    assert!(error.causes().next().is_some_and(|cause| cause.starts_with("stage 1, `yes`")), "{error:?}");
+    cx.pipe(&(Command::new("yes").expect([141]) | Command::new("head"))).await.expect("is expected");
+    let error = failed(Command::new("echo") | Command::new("no-such-program")).await;
+    assert_eq!(error.message(), "no program `no-such-program` in PATH");
+    let error = failed(Command::new("yes").deadline(Duration::from_millis(100)) | Command::new("cat")).await;
+    assert_eq!(error.message(), "`yes` on localhost was ended: it ran longer than 100ms");
+    let error = failed(Pipeline::from_file("/no/such/file").through(Command::new("cat"))).await;
+    assert_eq!(error.message(), "read `/no/such/file`");
+}
+
+#[tokio::test]
+async fn stopping_the_run_ends_every_stage_of_a_pipeline() {
+    let cx = Context::local();
+    let stop = async {
+        while !(runs("4711.5") && runs("4711.6")) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        cx.cancel.cancel();
+    };
+    let pipeline = sh("sleep 4711.5 & wait") | sh("sleep 4711.6 & wait");
+    let (result, ()) = tokio::join!(cx.pipe(&pipeline), stop);
+    assert_eq!(result.expect_err("was stopped").kind(), ErrorKind::Stopped);
+    assert!(!runs("4711.5") && !runs("4711.6"));
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_written_is_named() {
+    let cx = Context::local();
+    let there = Path::new("/no/such/dir/file");
+    let error = cx.files().write(there, b"x", &crate::host::Attributes::default()).await.expect_err("cannot");
+    assert_eq!(error.message(), "write `/no/such/dir/file`");
+    let error = cx.pipe(&Pipeline::of(sh("echo x")).into_file(there, 0o600)).await.expect_err("cannot");
+    assert_eq!(error.message(), "write `/no/such/dir/file`");
+}
+
+#[tokio::test]
+async fn a_secret_file_is_for_its_owner_alone() {
+    let dir = tempfile::tempdir().expect("made");
+    let cx = Context::local();
+    let path = dir.path().join("pgpass");
+    cx.secret_file(&path, &secret(dir.path(), "in-a-secret-file")).await.expect("written");
+    assert_eq!(std::fs::read_to_string(&path).expect("is there"), "in-a-secret-file");
+    assert_eq!(cx.files().stat(&path).await.expect("looks").expect("is there").mode, 0o600);
 }

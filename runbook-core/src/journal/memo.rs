@@ -235,11 +235,15 @@ impl Memo {
         }
     }
 
-    /// Whether it must be durable before anything else happens: what was there before a change, and every decision.
+    /// Whether it must be durable before anything else happens: what was there before a change, every decision, and every
+    /// undo. An undo is only repeated as long as nothing before it was undone, too: a checkout cannot be put back twice when
+    /// the clone it lies in is gone.
     pub fn is_barrier(&self) -> bool {
         match self {
             Self::Surveyed { looked, .. } => matches!(looked, Looked::Change { .. }),
             Self::Began(_)
+            | Self::Undone { .. }
+            | Self::Settled { .. }
             | Self::Answered(_)
             | Self::Triggered { .. }
             | Self::PointOfNoReturn { .. }

@@ -33,8 +33,3 @@ impl Word {
         self.0
     }
 }
-
-/// Each value of a list as an argument.
-pub fn arguments<T: CommandArg>(list: impl IntoIterator<Item = T>) -> Vec<OsString> {
-    list.into_iter().map(|value| word().value(&value).done()).collect()
-}

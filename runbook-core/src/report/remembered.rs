@@ -161,7 +161,7 @@ impl Telling {
 
     fn undone(&mut self, at: Timestamp, key: Key, settling: bool, took: Duration) {
         let title = self.titles.get(&key).cloned().unwrap_or_else(|| key.as_str().into());
-        self.left.retain(|left| left.key != key);
+        self.left.retain(|left| settling || left.key != key);
         let began = at.checked_sub(took).unwrap_or(at);
         self.say(began, What::UndoBegan { key: key.clone(), title, settling });
         self.say(at, What::UndoEnded { key, settling, took });

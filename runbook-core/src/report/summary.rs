@@ -229,9 +229,12 @@ impl Summary {
                 self.no_return.push(Noted { at, key: key.clone(), text: why.to_string() });
             }
             What::RollbackBegan { key, cause } => self.rollback_began(key, cause),
-            What::UndoBegan { key, title, .. } => {
+            What::UndoBegan { key, title, settling } => {
                 let node = self.ensure(at, key, Some(title), || Work::Step(None));
-                node.undo = Undo::Going;
+                // A change that is still there is not put back by what settles around it.
+                if !*settling || node.undo != Undo::Left {
+                    node.undo = Undo::Going;
+                }
             }
             What::UndoEnded { key, settling, took } => self.undo_ended(at, key, *settling, *took),
             What::Left(left) => self.left_behind(at, left),
@@ -259,6 +262,12 @@ impl Summary {
     /// The titles around a place and its own, on one line: `Restart services / api / Restart`.
     pub fn place(&self, key: &Key) -> String {
         self.node(key).map_or_else(|| key.to_string(), |node| self.path(node).join(" / "))
+    }
+
+    /// Something said about a place, with the place before it when that is known.
+    pub fn said(&self, key: &Key, text: &str) -> String {
+        let place = self.node(key).map(|node| self.path(node).join(" / "));
+        place.map_or_else(|| text.to_owned(), |place| format!("{place}: {text}"))
     }
 
     /// The nodes as a tree, depth first, each with its depth. What ran at once stands one after the other.
@@ -400,10 +409,14 @@ impl Summary {
 
     fn undo_ended(&mut self, at: Timestamp, key: &Key, settling: bool, took: Duration) {
         let node = self.ensure(at, key, None, || Work::Step(None));
-        node.undo = if settling { Undo::Settled } else { Undo::Undone };
         let more = node.more_mut();
         more.undo_took = Some(more.undo_took.unwrap_or_default() + took);
-        more.left = None;
+        if !settling {
+            more.left = None;
+            node.undo = Undo::Undone;
+        } else if node.undo != Undo::Left {
+            node.undo = Undo::Settled;
+        }
         node.rest();
     }
 

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use super::words::{self, count, fields_line, one_line, printable, took};
 use super::{Node, State, Summary, Undo, Work};
 use crate::event::{RunBegan, RunEnded, StepEnd, What};
-use crate::{CheckRole, Error, ErrorKind, Event, Evidence, Finding, Left, LeftBecause, Outcome, Reader, RunId};
+use crate::{CheckRole, Error, Event, Evidence, Finding, Left, LeftBecause, Outcome, Reader, RunId};
 
 /// How the program is called, for the commands a person should type next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -152,20 +152,16 @@ impl Lines {
                 self.check_ended(event, node, finding, *time, so_far)
             }
             What::Asked { key, of, .. } => {
-                let whom = of.as_deref().map(|of| format!(" (wants an answer of {of})")).unwrap_or_default();
-                self.line(at, Tone::Careful, "asks", &format!("{}{whom}", so_far.place(key)))
+                let place = so_far.place(key);
+                let whom = of.as_deref().filter(|of| !place.contains(of));
+                let whom = whom.map(|of| format!(" (wants an answer of {of})")).unwrap_or_default();
+                self.line(at, Tone::Careful, "asks", &format!("{place}{whom}"))
             }
             What::Answered { key, evidence, .. } => {
                 self.line(at, Tone::Good, "answered", &with_evidence(&so_far.place(key), evidence))
             }
-            What::Warned { key, text } => {
-                let text = if key.is_root() { text.clone() } else { format!("{}: {text}", so_far.place(key)) };
-                self.line(at, Tone::Careful, "warning", &printable(&text))
-            }
-            What::Said { key, text } => {
-                let text = if key.is_root() { text.clone() } else { format!("{}: {text}", so_far.place(key)) };
-                self.line(at, Tone::Quiet, "note", &printable(&text))
-            }
+            What::Warned { key, text } => self.line(at, Tone::Careful, "warning", &printable(&so_far.said(key, text))),
+            What::Said { key, text } => self.line(at, Tone::Quiet, "note", &printable(&so_far.said(key, text))),
             What::Triggered { title, evidence, .. } => {
                 self.line(at, Tone::Bad, "TRIGGER", &with_evidence(title, evidence)) + &self.evidence_lines(evidence)
             }
@@ -184,18 +180,20 @@ impl Lines {
                 self.line(at, Tone::Good, word, &with_time(&so_far.place(key), Some(took(*time))))
             }
             What::Left(left) => {
-                let text = format!("{}: {}", so_far.place(&left.key), why_left(left));
-                let detail = match &left.why {
-                    LeftBecause::UndoFailed(error) => self.explained(error),
-                    LeftBecause::Irreversible(_) | LeftBecause::PointOfNoReturn(_) => String::new(),
+                let (why, detail) = match &left.why {
+                    LeftBecause::UndoFailed(error) => ("its undo failed".to_owned(), self.explained(error)),
+                    LeftBecause::Irreversible(_) | LeftBecause::PointOfNoReturn(_) => (why_left(left), String::new()),
                 };
-                self.line(at, Tone::Bad, "LEFT", &text) + &detail
+                self.line(at, Tone::Bad, "LEFT", &so_far.said(&left.key, &why)) + &detail
             }
-            What::Interrupted { force: false } => {
-                self.line(at, Tone::Careful, "stopping", "asked to stop: finishing the current step")
-            }
+            What::Interrupted { force: false } => self.line(
+                at,
+                Tone::Careful,
+                "stopping",
+                "asked to stop: the current step is finished first; ask again to end its command now",
+            ),
             What::Interrupted { force: true } => {
-                self.line(at, Tone::Careful, "stopping", "asked again: ending the current command")
+                self.line(at, Tone::Careful, "stopping", "asked again: the current command is ended now")
             }
             What::RunEnded(_) => format!("\n{}", self.ending(so_far)),
             // What begins shows in the live display; what matters of it comes with its end.
@@ -264,6 +262,10 @@ impl Lines {
             Finding::Unknown(_) => ("UNKNOWN", Tone::Bad),
         };
         let evidence = finding.evidence();
+        if observed && !finding.passes() && evidence.lines.is_empty() {
+            // The warning that follows says it all.
+            return String::new();
+        }
         let place = with_evidence(&so_far.path(node).join(" / "), evidence);
         let long = time.as_secs() >= 1;
         let mut text = self.line(event.at, tone, word, &with_time(&place, long.then(|| took(time))));
@@ -284,7 +286,7 @@ impl Lines {
 
     fn ended(&self, summary: &Summary, run: &RunId, ended: &RunEnded) -> String {
         let mut text = String::new();
-        let (headline, tone) = headline(ended);
+        let (headline, tone) = headline(ended, summary.waiting().is_some());
         let time = took(ended.took);
         let _ = writeln!(text, "{} after {time}: {}", self.paint.text(tone, &headline), title(summary));
         if ended.outcome != Outcome::Done {
@@ -312,7 +314,11 @@ impl Lines {
         for node in summary.going() {
             self.row(&mut text, Tone::Quiet, "at", &summary.path(node).join(" / "));
         }
-        self.row(&mut text, Tone::Quiet, "changes", &format!("{} so far", count(summary.changed(), "change")));
+        let changes = match summary.changed() {
+            0 => "none so far that the journal knows of".to_owned(),
+            number => format!("{} so far", count(number, "change")),
+        };
+        self.row(&mut text, Tone::Quiet, "changes", &changes);
         self.choices(
             &mut text,
             run,
@@ -331,7 +337,9 @@ impl Lines {
         } else if let Some(error) = &ended.error {
             self.row(text, Tone::Quiet, "because", &printable(&one_line(&format!("{error:#}"))));
         }
-        if let Some(hint) = ended.error.as_ref().and_then(Error::advice) {
+        // What to type to answer follows anyway.
+        let hint = ended.error.as_ref().and_then(Error::advice).filter(|_| summary.waiting().is_none());
+        if let Some(hint) = hint {
             self.row(text, Tone::Quiet, "hint", &printable(hint));
         }
     }
@@ -430,19 +438,17 @@ impl Lines {
 
 /// What ran, and against what.
 fn title(summary: &Summary) -> String {
-    summary.began.as_ref().map(|began| format!("{} on {}", began.title, began.target)).unwrap_or_default()
+    summary.began.as_ref().map(|began| format!("{} ({})", began.title, began.target)).unwrap_or_default()
 }
 
-fn headline(ended: &RunEnded) -> (String, Tone) {
+fn headline(ended: &RunEnded, waits: bool) -> (String, Tone) {
     let (words, tone) = match ended.outcome {
         Outcome::Done if ended.warnings > 0 => {
             (format!("DONE WITH {}", count(ended.warnings as usize, "warning").to_uppercase()), Tone::Careful)
         }
         Outcome::Done => ("DONE".to_owned(), Tone::Good),
-        Outcome::Paused => {
-            let waits = ended.error.as_ref().is_some_and(|error| error.kind() == ErrorKind::Parked);
-            (if waits { "WAITING" } else { "PAUSED" }.to_owned(), Tone::Careful)
-        }
+        Outcome::Paused if waits => ("WAITING".to_owned(), Tone::Careful),
+        Outcome::Paused => ("PAUSED".to_owned(), Tone::Careful),
         Outcome::Refused | Outcome::RolledBack | Outcome::RollbackIncomplete | Outcome::Interrupted => {
             (ended.outcome.words().to_uppercase(), Tone::Bad)
         }
@@ -456,7 +462,7 @@ fn changes(summary: &Summary, ended: &RunEnded) -> String {
     let already = summary.steps().filter(|node| node.state == State::Already).count();
     let already = if already == 0 { String::new() } else { format!(", {} already so", count(already, "step")) };
     match ended.outcome {
-        Outcome::Done if changed == 0 => format!("none: everything was already so{already}"),
+        Outcome::Done if changed == 0 => "none: everything was already so".to_owned(),
         Outcome::Done => format!("{} changed something{already}", count(changed, "step")),
         Outcome::Refused => "none".to_owned(),
         Outcome::RolledBack | Outcome::Interrupted | Outcome::RollbackIncomplete if !ended.left.is_empty() => {
@@ -468,7 +474,11 @@ fn changes(summary: &Summary, ended: &RunEnded) -> String {
         }
         Outcome::Paused => {
             let there = summary.steps().filter(|node| node.has_changed() && node.undo != Undo::Undone).count();
-            format!("{} so far, still there", count(there, "change"))
+            if there == 0 {
+                "none so far".to_owned()
+            } else {
+                format!("{} so far, still there", count(there, "change"))
+            }
         }
     }
 }
@@ -560,7 +570,7 @@ Standard update
 00:00:09  undone    Run migrations (80 ms)
 00:00:10  undone    Pull latest code (80 ms)
 
-FAILED AND ROLLED BACK after 8.1 s: Standard update on production
+FAILED AND ROLLED BACK after 8.1 s: Standard update (production)
   failed   Run migrations: `alembic upgrade head` on db-1 exited with 1
   hint     look at the table `entries` first
   changes  2 steps put back: everything is as it was before the run
@@ -587,7 +597,7 @@ Standard update
 00:00:05  LEFT      Tell the team: cannot be undone: a mail cannot be called back
 00:00:06  undone    Pull latest code (80 ms)
 
-FAILED, ROLLBACK INCOMPLETE after 8.1 s: Standard update on production
+FAILED, ROLLBACK INCOMPLETE after 8.1 s: Standard update (production)
   failed   Health: 503
   changes  1 step put back, 1 LEFT
   LEFT     Tell the team: cannot be undone: a mail cannot be called back
@@ -611,7 +621,7 @@ Standard update
                     ~ HEAD: v1 -> v2
 00:00:02  asks      Go on? (wants an answer of lead)
 
-WAITING after 8.1 s: Standard update on production
+WAITING after 8.1 s: Standard update (production)
   because  `Go on?` waits for an answer
   changes  1 change so far, still there
   log      marb show r1 --journal /j
@@ -630,10 +640,10 @@ Standard update
   inputs  revision = v2
 
 
-NOT ENDED: Standard update on production
+NOT ENDED: Standard update (production)
   because  it is running now, or its runner was cut off
   at       Pull latest code
-  changes  0 changes so far
+  changes  none so far that the journal knows of
   next     marb resume r1 --journal /j                to go on
            marb resume r1 --roll-back --journal /j    to put everything back
 ";

@@ -12,7 +12,7 @@ use crate::{Key, Result, Step};
 
 /// A step about to be taken. Awaiting it takes it.
 #[must_use = "a step does nothing until it is awaited: write `.await?` behind it"]
-pub struct StepCall<'a, S: Step> {
+pub struct StepCall<'a, S> {
     run: &'a Run,
     key: Result<Key>,
     position: u32,

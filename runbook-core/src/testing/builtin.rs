@@ -37,16 +37,11 @@ pub(crate) fn programs() -> Programs {
         Tool("cp", |call| transfer(call, copy)),
         Tool("ln", link),
         Tool("ls", list),
-        Tool("touch", |call| {
-            each_path(call, |call, path| match call.files().exists(&path) {
-                true => Ok(()),
-                false => call.files().write(path, ""),
-            })
-        }),
+        Tool("touch", touch),
         Tool("chmod", chmod),
         Tool("chown", chown),
-        Tool("readlink", readlink),
-        Tool("test", test),
+        Tool("readlink", |call| Ok(readlink(call))),
+        Tool("test", |call| Ok(test(call))),
         Tool("sha256sum", sha256sum),
     ];
     let mut programs = Programs::default();
@@ -165,10 +160,8 @@ fn copy(call: &mut Call<'_>, from: &Path, to: &Path) -> Result<()> {
             _ => to.to_owned(),
         };
         let stat = files.stat(&path).ok_or_else(|| Error::new(format!("`{}` does not exist", path.display())))?;
-        let attributes = match keep {
-            true => Attributes { mode: Some(stat.mode), owner: Some(format!("{}:{}", stat.uid, stat.gid)) },
-            false => Attributes::mode(stat.mode),
-        };
+        let owner = keep.then(|| format!("{}:{}", stat.uid, stat.gid));
+        let attributes = Attributes { mode: Some(stat.mode), owner };
         match stat.kind {
             FileKind::Directory => {
                 files.make_dir(&target)?;
@@ -237,6 +230,10 @@ fn list(call: &mut Call<'_>) -> Result<Output> {
     Ok(Output::ok(shown.map(|name| name + "\n").collect::<String>()))
 }
 
+fn touch(call: &mut Call<'_>) -> Result<Output> {
+    each_path(call, |call, path| if call.files().exists(&path) { Ok(()) } else { call.files().write(path, "") })
+}
+
 fn chmod(call: &mut Call<'_>) -> Result<Output> {
     let words = operands(call);
     let [mode, paths @ ..] = &words[..] else { return Err(Error::new("mode and path are missing")) };
@@ -262,16 +259,16 @@ fn set(call: &mut Call<'_>, paths: &[&str], attributes: &Attributes) -> Result<O
     Ok(Output::ok(""))
 }
 
-fn readlink(call: &mut Call<'_>) -> Result<Output> {
+fn readlink(call: &mut Call<'_>) -> Output {
     let words = operands(call);
     let path = call.path(words.first().unwrap_or(&"."));
     match call.files().stat(path).map(|stat| stat.kind) {
-        Some(FileKind::Symlink(target)) => Ok(Output::ok(format!("{}\n", target.display()))),
-        _ => Ok(Output::failed(1, "")),
+        Some(FileKind::Symlink(target)) => Output::ok(format!("{}\n", target.display())),
+        _ => Output::failed(1, ""),
     }
 }
 
-fn test(call: &mut Call<'_>) -> Result<Output> {
+fn test(call: &mut Call<'_>) -> Output {
     let args = call.args();
     let (negated, args) = match &args[..] {
         ["!", rest @ ..] => (true, rest),
@@ -302,22 +299,22 @@ fn test(call: &mut Call<'_>) -> Result<Output> {
         ["-z", text] => text.is_empty(),
         [a, "=", b] => a == b,
         [a, "!=", b] => a != b,
-        _ => return Ok(Output::failed(2, format!("test: `{}` is not simulated\n", args.join(" ")))),
+        _ => return Output::failed(2, format!("test: `{}` is not simulated\n", args.join(" "))),
     };
-    Ok(if holds == negated { Output::failed(1, "") } else { Output::ok("") })
+    if holds == negated { Output::failed(1, "") } else { Output::ok("") }
 }
 
 fn sha256sum(call: &mut Call<'_>) -> Result<Output> {
-    let mut lines = String::new();
-    for arg in operands(call) {
-        let path = call.path(arg);
-        let sum = super::sha256::hex(&call.files().read(path)?);
-        lines += &format!("{sum}  {arg}\n");
+    let words = operands(call);
+    if words.is_empty() {
+        return Ok(Output::ok(format!("{}  -\n", super::sha256::hex(call.input()))));
     }
-    if lines.is_empty() {
-        lines = format!("{}  -\n", super::sha256::hex(call.input()));
+    let mut lines = Vec::new();
+    for word in words {
+        let path = call.path(word);
+        lines.push(format!("{}  {word}\n", super::sha256::hex(&call.files().read(path)?)));
     }
-    Ok(Output::ok(lines))
+    Ok(Output::ok(lines.concat()))
 }
 
 /// The arguments that are no options.

@@ -45,7 +45,8 @@ pub async fn explore<P: Procedure>(rig: impl Fn() -> Rig + Send + 'static, input
     }
 }
 
-fn knowing<P: Procedure>(mut rig: Rig) -> Rig {
+/// The rig with this procedure in its book.
+pub(super) fn knowing<P: Procedure>(mut rig: Rig) -> Rig {
     rig.knows::<P>();
     rig
 }
@@ -65,8 +66,6 @@ struct Played {
     /// What was come by, and what was done, in the first execution.
     ticks: Vec<Tick>,
     counted: Vec<Counted>,
-    /// Whether the first execution died.
-    died: bool,
     /// Whether something the journal remembered was lost with it.
     lost: bool,
     /// Whether everything that was to go wrong did.
@@ -89,13 +88,13 @@ impl Explorer {
         let judge = judge::Judge::new(self, &base);
         judge.judge_base(&mut report, &base);
         for scenario in scenario::of_base(&base) {
-            judge.play(&mut report, scenario);
+            judge.play(&mut report, &scenario);
         }
         for key in base.applied() {
             let broken = Scenario::failing_at_end_of(&key);
             let failed = self.play(&broken);
             for scenario in scenario::of_undo(&key, &broken, &failed) {
-                judge.play(&mut report, scenario);
+                judge.play(&mut report, &scenario);
             }
         }
         report
@@ -142,7 +141,6 @@ impl Explorer {
             ending,
             ticks: drill.ticks(),
             counted: drill.counted(),
-            died,
             lost,
             struck: drill.has_struck(),
             found,
@@ -212,16 +210,10 @@ impl Played {
         self.found.steps()
     }
 
-    /// The title of a step, a check or a scope.
+    /// The title of a step.
     fn title(&self, key: &Key) -> Option<String> {
         self.events.iter().find_map(|event| match &event.what {
-            What::StepBegan { key: of, title, .. }
-            | What::CheckBegan { key: of, title, .. }
-            | What::ScopeBegan { key: of, title, .. }
-                if of == key =>
-            {
-                Some(title.to_string())
-            }
+            What::StepBegan { key: of, title, .. } if of == key => Some(title.to_string()),
             _ => None,
         })
     }

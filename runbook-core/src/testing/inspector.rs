@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::{Context, Description, Error, Key, Record, Resource, Result, Rollback, Step, Stored, Survey};
 
+use super::alarm::Alarm;
 use super::drill::{Act, Drill};
 use super::explore::Law;
 use super::world::{Difference, World};
@@ -18,6 +19,7 @@ pub(crate) struct Inspector {
     look: Look,
     worlds: Arc<dyn Fn() -> World + Send + Sync>,
     found: Arc<Found>,
+    alarm: Arc<Alarm>,
     /// Steps that run side by side are inspected one after the other.
     turn: tokio::sync::Mutex<()>,
 }
@@ -77,11 +79,13 @@ impl Inspector {
         look: Look,
         worlds: Arc<dyn Fn() -> World + Send + Sync>,
         found: Arc<Found>,
+        alarm: Arc<Alarm>,
     ) -> Self {
-        Self { drill, look, worlds, found, turn: tokio::sync::Mutex::default() }
+        Self { drill, look, worlds, found, alarm, turn: tokio::sync::Mutex::default() }
     }
 
     pub(crate) async fn survey<S: Step>(&self, step: &S, cx: &Context) -> Result<Survey<S::Before, S::Output>> {
+        self.alarm.ring();
         let _turn = self.turn().await;
         self.meet(step, cx.key());
         if self.look == Look::FromMemory {
@@ -99,6 +103,7 @@ impl Inspector {
     }
 
     pub(crate) async fn apply<S: Step>(&self, step: &S, cx: &Context, before: &S::Before) -> Result<S::Output> {
+        self.alarm.ring();
         let _turn = self.turn().await;
         let world = self.world();
         let applied = match self.remembered(cx.key()) {
@@ -161,11 +166,10 @@ impl Inspector {
         if !undeclared.is_empty() {
             self.found.breach(Law::DeclaresWrites, key, "`apply` changed what `writes` does not name", undeclared);
         }
-        if let Ok(output) = Stored::of(output).map(|output| output.to_value()).map_err(drop) {
-            if !is_evidence(&output) {
-                let why = format!("the output is {output}: nobody can tell from it that anything happened");
-                self.found.breach(Law::Evidence, key, why, Vec::new());
-            }
+        let output = Stored::of(output).map_or(Value::Null, |output| output.to_value());
+        if !is_evidence(&output) {
+            let why = format!("the output is {output}: nobody can tell from it that anything happened");
+            self.found.breach(Law::Evidence, key, why, Vec::new());
         }
         let before = self.world();
         match Drill::aside(step.survey(cx)).await {

@@ -220,7 +220,7 @@ impl<P: Procedure> fmt::Display for Ran<P> {
             writeln!(f, "because: {error:?}")?;
         }
         writeln!(f, "events:\n{}", Transcript(&self.rig.events()))?;
-        writeln!(f, "commands:\n{}", self.rig.calls().iter().map(|call| format!("  {call}\n")).collect::<String>())?;
+        writeln!(f, "commands:\n{}", super::lines(&self.rig.calls()))?;
         write!(f, "what changed in the world:\n{}", super::lines(&self.before.diff(&self.rig.world())))
     }
 }

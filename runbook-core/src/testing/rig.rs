@@ -7,9 +7,10 @@ use jiff::Timestamp;
 
 use crate::event::{Event, Left, RunEnded, What};
 use crate::journal::{Ended, Memo, MemoryStore, Store};
-use crate::{Book, Definition, Error, Finished, Interrupts, OnFailure, Plan, Procedure, Result, Resume, RunId, Runner};
+use crate::{Book, Definition, Error, Finished, OnFailure, Plan, Procedure, Result, Resume, RunId, Runner};
 use crate::{Stored, Verdict};
 
+use super::alarm::Alarm;
 use super::clock::SimClock;
 use super::drill::Drill;
 use super::host::SimHost;
@@ -157,6 +158,13 @@ impl Rig {
         worlds(&self.hosts)
     }
 
+    /// Puts all hosts back to what they held.
+    pub fn restore(&self, world: &World) {
+        for host in &self.hosts {
+            host.restore(world);
+        }
+    }
+
     /// Runs a procedure.
     pub async fn run<P: Procedure>(mut self, input: P::Input) -> Ran<P> {
         self.knows::<P>();
@@ -226,18 +234,17 @@ impl Rig {
         }
         let hosts = self.hosts.clone();
         let (drill, found) = (orders.drill.clone(), orders.found.clone());
-        let inspector = Inspector::new(drill.clone(), orders.look.clone(), Arc::new(move || worlds(&hosts)), found);
         let runner = Runner::new(self.book.clone())
-            .store(Arc::new(Drilled { store: self.store.clone(), drill }))
-            .people(self.answers.clone())
-            .port(inspector);
+            .store(Arc::new(Drilled { store: self.store.clone(), drill: drill.clone() }))
+            .people(self.answers.clone());
         let runner = self.settings.iter().fold(runner, |runner, setting| setting(runner));
         let runner = match self.clock {
             Some(clock) => runner.clock(clock),
             None => runner,
         };
-        let listener = listener(self.events.clone(), self.interrupt_at.clone(), runner.interrupts());
-        runner.reader(listener)
+        let alarm = Arc::new(Alarm::new(self.interrupt_at.clone(), runner.interrupts()));
+        let (worlds, listener) = (Arc::new(move || worlds(&hosts)), listener(self.events.clone(), alarm.clone()));
+        runner.reader(listener).port(Inspector::new(drill, orders.look.clone(), worlds, found, alarm))
     }
 
     /// All events so far.
@@ -288,20 +295,12 @@ fn worlds(hosts: &[SimHost]) -> World {
     hosts.iter().fold(World::empty(), |world, host| world.join(host.snapshot()))
 }
 
-/// Keeps all events, and interrupts the run when a step begins.
-fn listener(
-    events: Arc<Mutex<Vec<Event>>>,
-    title: Option<Arc<str>>,
-    interrupts: Interrupts,
-) -> impl FnMut(&Event) + Send + 'static {
+/// Keeps all events, and tells the alarm.
+fn listener(events: Arc<Mutex<Vec<Event>>>, alarm: Arc<Alarm>) -> impl FnMut(&Event) + Send + 'static {
     move |event| {
-        events.lock().unwrap_or_else(PoisonError::into_inner).push(event.clone());
-        if let (What::StepBegan { title: began, .. }, Some(title)) = (&event.what, &title) {
-            if began == title {
-                // The interrupt speaks itself, and this is where it would be heard.
-                let interrupts = interrupts.clone();
-                tokio::spawn(async move { interrupts.interrupt() });
-            }
+        if let What::StepBegan { title, .. } = &event.what {
+            alarm.hear(title);
         }
+        events.lock().unwrap_or_else(PoisonError::into_inner).push(event.clone());
     }
 }

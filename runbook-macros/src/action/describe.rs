@@ -50,15 +50,12 @@ impl Describe {
         let undo_command = self.undo_command.as_ref().map(said).map(|text| quote!(.undo_command(#text)));
         let (reads, writes) = (&self.reads, &self.writes);
         let repeats = self.repeats.then(|| quote!(.repeats()));
-        let bind = action.arguments.iter().map(|argument| {
-            let (parameter, give) = (argument.parameter(), argument.give());
-            quote!(let #parameter = #give;)
-        });
+        let bind = action.bind();
         quote! {
             #[allow(unused_variables)]
             fn describe(&self) -> ::runbook::Description {
+                #bind
                 let __subject: ::std::string::String = #subject;
-                #(#bind)*
                 ::runbook::Description::new(#kind, ::std::clone::Clone::clone(&__subject))
                     .summary(#summary)
                     #command
@@ -72,18 +69,13 @@ impl Describe {
 
     fn subject(&self, action: &Action) -> TokenStream {
         if let Some(subject) = &self.subject {
-            let bind = action.arguments.iter().map(|argument| {
-                let (parameter, give) = (argument.parameter(), argument.give());
-                quote!(let #parameter = #give;)
-            });
-            let subject = said(subject);
-            return quote!({ #(#bind)* #subject });
+            return said(subject);
         }
-        let fields = action.arguments.iter().map(|argument| &argument.name);
+        let names = action.arguments.iter().map(|argument| &argument.name);
         quote! {{
             #[allow(unused_imports)]
             use ::runbook::__private::{ShowDisplay as _, ShowNothing as _, ShowPath as _};
-            ::runbook::__private::subject([#((&&&::runbook::__private::Shown(&self.#fields)).shown()),*])
+            ::runbook::__private::subject([#((&&&::runbook::__private::Shown(&#names)).shown()),*])
         }}
     }
 

@@ -28,7 +28,6 @@ impl Action {
             #(#cfgs)*
             #[doc(hidden)]
             #[allow(non_camel_case_types, unreachable_pub)]
-            #[derive(::std::clone::Clone)]
             #[must_use = #must_use]
             #vis struct #name { #(#names: #types),* }
 
@@ -61,21 +60,40 @@ impl Action {
         }
     }
 
-    /// A call of the function.
-    pub(crate) fn call(&self, with_before: bool) -> TokenStream {
+    /// A method that gives all arguments back, in the one place where they are cloned.
+    pub(crate) fn given(&self) -> TokenStream {
+        let name = self.name();
+        let types = self.arguments.iter().map(Argument::given_type);
         let give = self.arguments.iter().map(Argument::give);
-        let before = with_before.then(|| quote!(before));
-        quote!(__action(cx, #(#give,)* #before).await)
+        quote! {
+            impl #name {
+                #[allow(clippy::unused_self, clippy::unused_unit)]
+                fn __given(&self) -> (#(#types,)*) {
+                    (#(#give,)*)
+                }
+            }
+        }
+    }
+
+    /// Binds the arguments to their names.
+    pub(crate) fn bind(&self) -> TokenStream {
+        let names = self.arguments.iter().map(|argument| &argument.name);
+        quote!(let (#(#names,)*) = self.__given();)
+    }
+
+    /// A call of the function.
+    pub(crate) fn call(&self) -> TokenStream {
+        let (bind, names) = (self.bind(), self.arguments.iter().map(|argument| &argument.name));
+        let before = self.before.as_ref().map(|_| quote!(__before));
+        quote!(#bind __action(__cx, #(#names,)* #before).await)
     }
 
     /// A call of one of the functions beside it, spanned to where its name stands.
-    pub(crate) fn call_beside(&self, path: &ExprPath, returns: &TokenStream, with_before: bool) -> TokenStream {
-        let give = self.arguments.iter().map(Argument::give);
-        let before = with_before.then(|| quote!(before));
-        quote_spanned! {path.span()=>
-            let answer: ::runbook::Result<#returns> = #path(cx, #(#give,)* #before).await;
-            answer
-        }
+    pub(crate) fn call_beside(&self, path: &ExprPath, with_before: bool) -> TokenStream {
+        let (bind, names) = (self.bind(), self.arguments.iter().map(|argument| &argument.name));
+        let before = with_before.then(|| quote!(__before));
+        let call = quote_spanned!(path.span()=> #path(__cx, #(#names,)* #before).await);
+        quote!(#bind #call)
     }
 }
 

@@ -85,6 +85,9 @@ impl Argument {
         if let Type::Reference(TypeReference { mutability: Some(_), elem, .. }) = &*argument.ty {
             let ty = crate::source::text(elem);
             problems.at(&argument.ty, format!("{role} keeps its arguments: write `&{ty}` or `{ty}`"));
+        } else if let Type::TraitObject(ty) = signature::referred(&argument.ty) {
+            let text = crate::source::text(ty);
+            problems.at(&argument.ty, format!("{role} keeps its arguments: write `std::sync::Arc<{text}>`"));
         } else if let Some(borrow) = borrow_inside(signature::referred(&argument.ty)) {
             let message =
                 format!("{role} keeps its arguments, and cannot keep a borrow inside of one: write the owned type");
@@ -93,37 +96,61 @@ impl Argument {
         Some(Self { name: name?, ty: (*argument.ty).clone() })
     }
 
-    fn is_borrowed(&self) -> bool {
-        matches!(self.ty, Type::Reference(_))
-    }
-
-    /// The type of the field that keeps it.
+    /// The type of the field that keeps it: the owned form of what is borrowed.
     pub(super) fn kept_type(&self) -> TokenStream {
         let ty = signature::referred(&self.ty);
-        let span = ty.span();
-        if self.is_borrowed() { quote_spanned!(span=> <#ty as ::std::borrow::ToOwned>::Owned) } else { quote!(#ty) }
+        if self.is_unsized() { quote!(<#ty as ::std::borrow::ToOwned>::Owned) } else { quote!(#ty) }
     }
 
     /// The expression that keeps it.
     pub(super) fn keep(&self) -> TokenStream {
         let name = &self.name;
-        if self.is_borrowed() { quote!(#name: ::std::borrow::ToOwned::to_owned(#name)) } else { quote!(#name) }
+        let span = signature::referred(&self.ty).span();
+        if self.is_unsized() {
+            quote!(#name: ::std::borrow::ToOwned::to_owned(#name))
+        } else if self.is_borrowed() {
+            // Spanned to the type, which is what has to be changed when it cannot be cloned.
+            let cloned = quote_spanned!(span=> ::std::clone::Clone::clone(#name));
+            quote!(#name: #cloned)
+        } else {
+            quote!(#name)
+        }
     }
 
     /// The expression that gives it to the function again.
     pub(super) fn give(&self) -> TokenStream {
         let (name, ty) = (&self.name, signature::referred(&self.ty));
-        if self.is_borrowed() {
+        let span = ty.span();
+        if self.is_unsized() {
             quote!(::std::borrow::Borrow::<#ty>::borrow(&self.#name))
+        } else if self.is_borrowed() {
+            quote!(&self.#name)
         } else {
-            quote!(::std::clone::Clone::clone(&self.#name))
+            quote_spanned!(span=> ::std::clone::Clone::clone(&self.#name))
         }
     }
 
-    /// The argument as its function takes it.
+    /// The type it is given in.
+    pub(super) fn given_type(&self) -> TokenStream {
+        let ty = signature::referred(&self.ty);
+        if self.is_borrowed() { quote!(&#ty) } else { quote!(#ty) }
+    }
+
+    /// The argument as the constructor takes it.
     pub(super) fn parameter(&self) -> TokenStream {
         let Self { name, ty } = self;
         quote!(#name: #ty)
+    }
+
+    fn is_borrowed(&self) -> bool {
+        matches!(self.ty, Type::Reference(_))
+    }
+
+    /// Whether it borrows one of the types that are owned as another: `&str`, `&Path`, `&[T]`.
+    fn is_unsized(&self) -> bool {
+        let ty = signature::referred(&self.ty);
+        let known = ["str", "Path", "OsStr", "CStr"].iter().any(|name| signature::is_named(ty, name));
+        self.is_borrowed() && (known || matches!(ty, Type::Slice(_)))
     }
 }
 

@@ -14,7 +14,7 @@ pub(super) fn command(words: &[Word], span: Span) -> TokenStream {
             let argument = argument(word, span);
             quote!(.arg(#argument))
         }
-        Word::Many(list) => quote_spanned!(span=> .args(::runbook::__private::arguments(#list))),
+        Word::Many(list) => quote_spanned!(span=> .args(#list)),
     });
     quote!(::runbook::Command::new(#program)#(#arguments)*)
 }

@@ -215,13 +215,11 @@ impl<U: WayBack> Step for Program<U> {
     }
 
     async fn survey(&self, cx: &Context) -> Result<Survey<(), Ran>> {
-        Ok(match self.done(cx).await? {
-            Some(evidence) => Survey::Already(Ran::of(&self.command, How::Already(evidence))),
-            None => {
-                let foreseen = Ran::of(&self.command, How::Foreseen);
-                Survey::predict((), Diff::note(format!("run `{}`", by_hand(&self.command))), foreseen)
-            }
-        })
+        if let Some(evidence) = self.done(cx).await? {
+            return Ok(Survey::Already(Ran::of(&self.command, How::Already(evidence))));
+        }
+        let diff = Diff::note(format!("run `{}`", by_hand(&self.command)));
+        Ok(Survey::predict((), diff, Ran::of(&self.command, How::Foreseen)))
     }
 
     async fn apply(&self, cx: &Context, (): &()) -> Result<Ran> {

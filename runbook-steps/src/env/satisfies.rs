@@ -170,7 +170,6 @@ impl Rule {
     fn violations(&self, key: &str, value: Option<&str>, example: &EnvFile) -> Vec<String> {
         let Some(value) = value else { return vec!["is missing or empty".to_owned()] };
         match self {
-            Self::Required => Vec::new(),
             Self::Length(from, to) => length_violation(value.chars().count(), *from, *to).into_iter().collect(),
             Self::OneOf(values) if values.iter().any(|wanted| wanted == value) => Vec::new(),
             Self::OneOf(values) => vec![format!("is not `{}`", values.join("` or `"))],
@@ -179,7 +178,7 @@ impl Rule {
             Self::DiffersFromExample if example.get(key) == Some(value) => {
                 vec!["has the value of the example file".to_owned()]
             }
-            Self::NoWildcard | Self::DiffersFromExample => Vec::new(),
+            Self::Required | Self::NoWildcard | Self::DiffersFromExample => Vec::new(),
         }
     }
 }

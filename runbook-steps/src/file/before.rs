@@ -100,9 +100,13 @@ impl Before {
         match (&self.0, present) {
             (Was::Nothing, Present::Nothing) => true,
             (Was::Link(was), Present::Link(is)) => was == is,
-            (Was::File { mark, .. }, Present::File(_, content)) => sha256(content).starts_with(mark),
+            (Was::File { .. }, Present::File(_, content)) => self.is_content(content),
             _ => false,
         }
+    }
+
+    fn is_content(&self, content: &[u8]) -> bool {
+        matches!(&self.0, Was::File { mark, .. } if sha256(content).starts_with(mark))
     }
 
     /// Keeps it aside, when it is not kept in the journal. To be called before anything changes.
@@ -146,7 +150,12 @@ impl Before {
         if self.is(present) {
             return cx.files().set(path, attributes).await;
         }
-        cx.files().write(path, &bytes.bytes()?, attributes).await
+        let content = bytes.bytes()?;
+        if !self.is_content(&content) {
+            // A secret became known after the survey, and was taken out of the journal.
+            return Err(Error::new(format!("the journal does not hold `{}` as it was", path.display())));
+        }
+        cx.files().write(path, &content, attributes).await
     }
 
     async fn take_back(

@@ -70,7 +70,7 @@ impl Template {
 impl Filled {
     /// The text with its keys filled in; all keys that do not fit are named at once.
     pub(super) fn render(&self) -> Result<String> {
-        let keys: BTreeSet<&str> = pieces(&self.text).filter_map(|piece| piece.ok()).collect();
+        let keys: BTreeSet<&str> = pieces(&self.text).filter_map(Result::ok).collect();
         let missing: Vec<_> = keys.iter().filter(|key| !self.values.contains_key(**key)).copied().collect();
         let unknown: Vec<_> = self.values.keys().filter(|key| !keys.contains(key.as_str())).collect();
         if !missing.is_empty() || !unknown.is_empty() {

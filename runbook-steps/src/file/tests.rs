@@ -133,6 +133,18 @@ async fn a_file_that_somebody_else_changed_meanwhile_is_not_overwritten() {
 }
 
 #[tokio::test]
+async fn what_the_journal_does_not_hold_whole_is_not_put_back() {
+    let (dir, cx) = (dir(), Context::local());
+    let step = file::write(dir.path().join("app.conf"), "workers = 4\n");
+    let Survey::Change { before, .. } = step.survey(&cx).await.expect("looks") else { panic!("it changes") };
+    step.apply(&cx, &before).await.expect("applies");
+    let redacted = serde_json::to_string(&before).expect("json").replace("8000", "[redacted]");
+    let redacted = serde_json::from_str(&redacted).expect("a before-state");
+    let error = step.rollback(&cx, &redacted).await.expect_err("that was not the file");
+    assert!(error.message().starts_with("the journal does not hold"), "{error}");
+}
+
+#[tokio::test]
 async fn copies_templates_links_directories_modes_and_removals_are_lawful() {
     let dir = dir();
     let at = |name: &str| dir.path().join(name);

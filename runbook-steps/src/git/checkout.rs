@@ -42,8 +42,8 @@ impl CheckoutStep {
 /// Where the tree was, and the one commit it goes to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckoutBefore {
-    head: Head,
-    target: Target,
+    pub(super) head: Head,
+    pub(super) target: Target,
     /// The note of the checkout before this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     trail: Option<Trail>,
@@ -185,7 +185,7 @@ impl Rollback for CheckoutStep {
 }
 
 impl CheckoutBefore {
-    fn trail(&self, phase: Phase) -> Trail {
+    pub(super) fn trail(&self, phase: Phase) -> Trail {
         Trail { from: self.head.clone(), to: self.target.revision.clone(), phase }
     }
 }
@@ -249,6 +249,8 @@ impl CheckoutStep {
         let place = facts::place(cx, &self.root).await?;
         let trail = Trail::read(cx, &place.git_dir).await?;
         if let Some(wreck) = Wreck::find(cx, &self.root, &place.head, trail.as_ref()).await? {
+            // Mending makes every tracked file what it is in a commit: a change of a person must not be among them.
+            self.ensure_clean(cx, Some(&wreck)).await?;
             wreck.mend(cx, &self.root).await?;
         }
         Ok(place)
@@ -333,7 +335,7 @@ fn named(files: &[String]) -> String {
 /// The files that change, as far as one reads.
 fn listed(diff: Diff, files: &[String]) -> Diff {
     const SHOWN: usize = 20;
-    let diff = files.iter().take(SHOWN).fold(diff, |diff, file| diff.and_note(file));
+    let diff = files.iter().take(SHOWN).fold(diff, Diff::and_note);
     if files.len() > SHOWN { diff.and_note(format!("and {} more files", files.len() - SHOWN)) } else { diff }
 }
 

@@ -180,13 +180,16 @@ impl CloneStep {
             return Ok(Found::Other);
         }
         let names = cx.files().list(&self.path).await?;
-        if names.iter().any(|name| name == ".git") {
-            let url = facts::ask(cx, &commands::remote_url(&self.path, "origin")).await?;
-            return Ok(Found::Tree(url.text()?.to_owned()));
+        let has = |wanted: &str| names.iter().any(|name| name == wanted);
+        // A clone that was cut off while its pieces were moved in has the rest of them still aside.
+        if names.is_empty() || has(ASIDE) {
+            return Ok(Found::EmptyDirectory);
         }
-        // A clone that was cut off before its last piece was in place still has this.
-        let empty = names.is_empty() || names.iter().any(|name| name == ASIDE);
-        Ok(if empty { Found::EmptyDirectory } else { Found::Other })
+        if !has(".git") {
+            return Ok(Found::Other);
+        }
+        let url = facts::ask(cx, &commands::remote_url(&self.path, "origin")).await?;
+        Ok(Found::Tree(url.text()?.to_owned()))
     }
 
     /// The commit the clone will be at.

@@ -89,7 +89,7 @@ pub(super) fn fetch_one(root: &Path, remote: &str, what: &str) -> Command {
 /// Brings the branches and tags of a remote. A branch may go anywhere, a tag stays what it is.
 pub(super) fn fetch_all(root: &Path, remote: &str) -> Command {
     git(root)
-        .args(["fetch", "--quiet", "--no-tags", "--no-auto-gc", "--no-write-fetch-head", remote])
+        .args(["fetch", "--no-progress", "--no-tags", "--no-auto-gc", "--no-write-fetch-head", remote])
         .args([format!("+refs/heads/*:refs/remotes/{remote}/*"), "refs/tags/*:refs/tags/*".to_owned()])
 }
 

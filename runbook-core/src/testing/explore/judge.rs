@@ -5,7 +5,7 @@ use crate::{Description, Key, Outcome, Resource};
 
 use super::scenario::{Kind, Scenario, Then};
 use super::{Explorer, Law, Played, Report};
-use crate::testing::drill::{Act, At, Fault};
+use crate::testing::drill::{Act, At};
 use crate::testing::inspector::{Look, covers};
 use crate::testing::world::Difference;
 
@@ -20,6 +20,8 @@ pub(crate) enum Verdict {
     OtherWay,
     /// Neither.
     Broken(String, Vec<Difference>),
+    /// An undo that failed was not made good by a resume.
+    StillLeft(Vec<Difference>),
 }
 
 /// Knows the world before the run and after one in which nothing went wrong.
@@ -46,20 +48,27 @@ impl<'a> Judge<'a> {
     }
 
     /// Plays a scenario, and enters its verdict.
-    pub(super) fn play(&self, report: &mut Report, scenario: Scenario) {
-        let played = self.explorer.play(&scenario);
+    pub(super) fn play(&self, report: &mut Report, scenario: &Scenario) {
+        let played = self.explorer.play(scenario);
         // A scenario that never came to its point says nothing, nor does a loss of nothing.
         if !played.struck || (scenario.lossy && !played.lost) {
             return;
         }
         report.add_findings(&played);
-        let verdict = self.verdict(&scenario, &played);
+        let verdict = self.verdict(scenario, &played);
         if let Some(key) = &scenario.key {
             report.enter(key, scenario.kind, &verdict);
         }
-        if let Verdict::Broken(why, differences) = verdict {
-            let why = format!("{}: {why}", scenario.words);
-            self.diagnose(report, &scenario, &why, differences);
+        match verdict {
+            Verdict::Broken(why, differences) => {
+                self.diagnose(report, scenario, &format!("{}: {why}", scenario.words), differences);
+            }
+            Verdict::StillLeft(differences) => {
+                let why =
+                    format!("{}; then the run was resumed, and the rollback still was not complete", scenario.words);
+                report.breach(Law::UndoIsMadeGood, self.blame(scenario, &differences), why, differences);
+            }
+            _ => {}
         }
     }
 
@@ -74,6 +83,8 @@ impl<'a> Judge<'a> {
         let after = played.second.as_ref().map(|world| self.base.old.diff(world)).unwrap_or_default();
         match ended.outcome {
             Outcome::Done if new.is_empty() => Verdict::New,
+            // The end of a hold that failed.
+            Outcome::Done if !named.is_empty() && self.is_named(&named, &new) => Verdict::Named,
             Outcome::Done if self.is_other_way(scenario, played) => Verdict::OtherWay,
             Outcome::Done => Verdict::Broken("the run says it is done, but the world is not all new".into(), new),
             _ if old.is_empty() => Verdict::Old,
@@ -82,7 +93,7 @@ impl<'a> Judge<'a> {
                 if after.is_empty() || self.is_named(&named, &after) && !lost(ended) {
                     Verdict::Named
                 } else {
-                    Verdict::Broken("resumed, the rollback still was not complete".into(), after)
+                    Verdict::StillLeft(after)
                 }
             }
             Outcome::RollbackIncomplete => Verdict::Broken("what is left is more than what is named".into(), old),
@@ -166,13 +177,13 @@ impl<'a> Judge<'a> {
     }
 }
 
-/// The undo that failed although nothing was done to it.
+/// The undo that failed although nothing was done to it, nor to any other: a directory cannot be removed while what is in
+/// it could not be.
 fn undo_failed(scenario: &Scenario, ended: &RunEnded) -> Option<String> {
-    let hurt = |key: &Key| {
-        let undo = |fault: &Fault| matches!(fault.moment.act, Act::Rollback | Act::Settle) && fault.moment.key == *key;
-        scenario.faults.iter().any(undo)
-    };
-    ended.left.iter().filter(|left| !hurt(&left.key)).find_map(|left| match &left.why {
+    if scenario.kind == Kind::UndoFails {
+        return None;
+    }
+    ended.left.iter().find_map(|left| match &left.why {
         LeftBecause::UndoFailed(error) => Some(format!("the undo of `{}` failed: {error:#}", left.title)),
         _ => None,
     })

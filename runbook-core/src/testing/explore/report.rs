@@ -82,19 +82,24 @@ impl Report {
     }
 
     pub(super) fn step(&mut self, key: &Key, title: String) {
-        if !self.steps.iter().any(|(known, _)| known == key) {
-            self.steps.push((key.clone(), title));
+        if self.steps.iter().any(|(known, _)| known == key) {
+            return;
         }
+        // The same step for another item.
+        let again = self.steps.iter().any(|(_, known)| *known == title);
+        self.steps.push((key.clone(), if again { format!("{title} [{key}]") } else { title }));
     }
 
     pub(super) fn enter(&mut self, key: &Key, kind: Kind, verdict: &Verdict) {
-        let cell = self.cells.entry((key.clone(), kind)).or_default();
+        let is_step = self.steps.iter().any(|(known, _)| known == key);
+        let row = if is_step { key.clone() } else { Key::root() };
+        let cell = self.cells.entry((row, kind)).or_default();
         match verdict {
             Verdict::New => cell.new += 1,
             Verdict::Old => cell.old += 1,
             Verdict::Named => cell.named += 1,
             Verdict::OtherWay => cell.other_way += 1,
-            Verdict::Broken(..) => cell.broken += 1,
+            Verdict::Broken(..) | Verdict::StillLeft(_) => cell.broken += 1,
         }
     }
 
@@ -103,9 +108,6 @@ impl Report {
         self.runs += 1;
         for (key, _) in played.steps() {
             self.step(&key, played.title(&key).unwrap_or_default());
-        }
-        for counted in played.counted.iter().filter_map(|counted| counted.key.as_ref()).filter(|key| !key.is_root()) {
-            self.step(counted, played.title(counted).unwrap_or_else(|| format!("[{counted}]")));
         }
         for (law, key, why, differences) in played.found.breaches() {
             self.breach(law, Some(key), why, differences);
@@ -128,7 +130,7 @@ impl fmt::Display for Report {
         for breach in &self.breaches {
             writeln!(f, "{breach}")?;
         }
-        writeln!(f, "{} runs of `{}`", self.runs, self.procedure)?;
+        writeln!(f, "{} runs of `{}`: how the world ended", self.runs, self.procedure)?;
         let root = (Key::root(), "(between steps)".to_owned());
         let steps = || self.steps.iter().chain([&root]);
         let width = steps().map(|(_, title)| title.chars().count()).max().unwrap_or(0);

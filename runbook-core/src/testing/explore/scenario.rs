@@ -5,7 +5,7 @@ use std::fmt;
 use crate::Key;
 
 use super::Played;
-use crate::testing::drill::{Act, At, Drill, Fault, How, Moment, Tick};
+use crate::testing::drill::{Act, At, Counted, Drill, Fault, How, Moment, Tick};
 use crate::testing::inspector::Look;
 
 /// One way in which a run goes wrong, and what is done then.
@@ -163,7 +163,10 @@ pub(super) fn of_undo(key: &Key, broken: &Scenario, failed: &Played) -> Vec<Scen
         return all;
     }
     let armed = failed.ticks.iter().any(|tick| tick.moment.act == Act::Rollback && tick.moment.key == *key);
-    let from = failed.counted.iter().position(|counted| counted.what.ends_with("rolling back")).unwrap_or(usize::MAX);
+    let undoes = |counted: &Counted| {
+        matches!(counted.act, Some(Act::Rollback | Act::Settle)) || counted.what.ends_with("rolling back")
+    };
+    let from = failed.counted.iter().position(undoes).unwrap_or(usize::MAX);
     let deaths = deaths(failed, |n| n >= from, Kind::DiesInUndo);
     all.extend(
         deaths
