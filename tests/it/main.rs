@@ -8,4 +8,5 @@ mod explore;
 mod macros;
 #[cfg(all(feature = "cli", feature = "http"))]
 mod quickstart;
+mod tidy;
 mod ui;

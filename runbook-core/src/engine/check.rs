@@ -155,9 +155,9 @@ impl Engine {
             Memo::Found { kind, subject, finding, .. } if *kind == what.kind && *subject == what.subject => Ok(finding),
             Memo::Found { kind, subject, title, .. } => {
                 let recorded = format!("the check {kind} `{subject}` (`{title}`)");
-                Err(self.mismatch(key, &recorded, &format!("the check {} `{}`", what.kind, what.subject)))
+                Err(crate::engine::mismatch(key, &recorded, &format!("the check {} `{}`", what.kind, what.subject)))
             }
-            other => Err(self.mismatch(key, &format!("{other:?}"), &format!("the check {}", what.kind))),
+            other => Err(crate::engine::mismatch(key, &format!("{other:?}"), &format!("the check {}", what.kind))),
         }
     }
 }

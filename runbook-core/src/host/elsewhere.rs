@@ -101,7 +101,7 @@ impl Elsewhere {
         let (said, noise) = first_mark(&mut stderr).await;
         match said.as_deref().and_then(|said| said.split_once(' ')) {
             Some(("group", group)) => Ok(self.reached(process, stderr, group.to_owned())),
-            _ => Err(self.refusal(&command, said.as_deref(), &noise, &mut *process.control).await),
+            _ => Err(self.refusal(&command, said.as_deref(), &noise, process).await),
         }
     }
 
@@ -111,13 +111,7 @@ impl Elsewhere {
     }
 
     /// Why the program could not be started.
-    async fn refusal(
-        &self,
-        command: &Command,
-        said: Option<&str>,
-        noise: &[String],
-        control: &mut dyn Control,
-    ) -> Error {
+    async fn refusal(&self, command: &Command, said: Option<&str>, noise: &[String], process: Process) -> Error {
         let program = command.program.display();
         match (said, &command.dir) {
             (Some("directory"), Some(dir)) => {
@@ -125,7 +119,7 @@ impl Elsewhere {
                     .details(noise)
             }
             (Some("program"), _) => Error::new(format!("no program `{program}` on {}", self.name())),
-            _ => match control.wait().await {
+            _ => match errand::run(process, b"").await {
                 Ok(_) => Error::new(format!("run `{program}` on {}", self.name())).details(noise),
                 Err(error) => error.details(noise),
             },
