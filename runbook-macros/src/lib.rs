@@ -52,9 +52,9 @@ pub fn procedure(options: TokenStream, item: TokenStream) -> TokenStream {
 /// ```ignore
 /// /// Start the service.
 /// #[step(rollback = stop_service)]
-/// async fn start_service(cx: &Context, unit: &str, port: u16) -> Result<Pid> { … }
+/// async fn start_service(cx: &Context, unit: &str, port: u16) -> Result<Pid> { /* … */ }
 ///
-/// async fn stop_service(cx: &Context, unit: &str, port: u16) -> Result<()> { … }
+/// async fn stop_service(cx: &Context, unit: &str, port: u16) -> Result<()> { /* … */ }
 ///
 /// run.step("Start", start_service("web", 8080)).await?;
 /// ```
@@ -63,10 +63,10 @@ pub fn procedure(options: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// ```ignore
 /// #[step(survey = version_now, rollback = put_back)]
-/// async fn install(cx: &Context, version: &str, before: &Version) -> Result<Version> { … }
+/// async fn install(cx: &Context, version: &str, before: &Version) -> Result<Version> { /* … */ }
 ///
-/// async fn version_now(cx: &Context, version: &str) -> Result<Survey<Version, Version>> { … }
-/// async fn put_back(cx: &Context, version: &str, before: &Version) -> Result<()> { … }
+/// async fn version_now(cx: &Context, version: &str) -> Result<Survey<Version, Version>> { /* … */ }
+/// async fn put_back(cx: &Context, version: &str, before: &Version) -> Result<()> { /* … */ }
 /// ```
 ///
 /// Without it, the step acts at every run.
@@ -93,7 +93,7 @@ pub fn step(options: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// ```ignore
 /// #[check]
-/// async fn site_is_up(cx: &Context, port: u16) -> Result<Finding> { … }
+/// async fn site_is_up(cx: &Context, port: u16) -> Result<Finding> { /* … */ }
 ///
 /// run.check("Site is up", site_is_up(8080).within(10.seconds())).await?;
 /// ```
