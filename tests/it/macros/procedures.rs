@@ -122,7 +122,10 @@ fn a_procedure_says_what_it_runs_against() {
 fn procedures_are_listed_through_imports() {
     let names: Vec<_> = elsewhere::list().iter().map(runbook::Definition::name).collect();
     assert_eq!(names, ["update", "check_only"]);
-    assert_eq!((r#move::OUTLINE.name, r#move::OUTLINE.title), ("move", "Names may be raw, arguments may have any name"));
+    assert_eq!(
+        (r#move::OUTLINE.name, r#move::OUTLINE.title),
+        ("move", "Names may be raw, arguments may have any name")
+    );
 }
 
 /// A procedure may live in a server: this compiles when its future can be sent to another thread.
