@@ -11,7 +11,7 @@ use crate::signature;
 impl Action {
     /// The type that keeps the arguments, and the constructor in place of the function.
     ///
-    /// ```ignore
+    /// ```text
     /// pub struct start { unit: <str as ToOwned>::Owned, port: u16 }
     /// pub fn start(unit: &str, port: u16) -> start { start { unit: unit.to_owned(), port } }
     /// ```
