@@ -141,6 +141,13 @@ impl Context {
         self.world.ports.get()
     }
 
+    /// The same context, and how to stop it.
+    #[cfg(test)]
+    pub(crate) fn stoppable(&self) -> (Self, CancellationToken) {
+        let cancel = CancellationToken::new();
+        (Self { cancel: cancel.clone(), ..self.clone() }, cancel)
+    }
+
     pub(crate) fn key(&self) -> &Key {
         &self.key
     }

@@ -17,7 +17,7 @@ use crate::{Error, ErrorKind, Key, OnFailure, People, Result};
 pub(crate) use self::ask::Asking;
 pub(crate) use self::check::failed as check_failed;
 pub(crate) use self::erased::{DynStep, Irreversible, Reversible};
-pub(crate) use self::gate::{Again, Condition, in_words};
+pub(crate) use self::gate::{Again, Condition, in_words, mismatch};
 pub(crate) use self::scope::Scope;
 pub(crate) use self::take::{Taking, is_inside_a_step};
 pub(crate) use self::undo::{Armed, Undo};
@@ -75,7 +75,7 @@ impl Engine {
         };
         let others = [Part::Entered, Part::Survey, Part::Value].into_iter().filter(|other| *other != part);
         match others.filter_map(|other| self.recall(key, other)).next() {
-            Some(recorded) => Err(self.mismatch(key, &in_words(&recorded), found)),
+            Some(recorded) => Err(mismatch(key, &in_words(&recorded), found)),
             None => Ok(()),
         }
     }

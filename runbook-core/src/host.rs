@@ -199,3 +199,6 @@ impl Attributes {
         Self { mode: Some(mode), owner: None }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -446,7 +446,7 @@ impl Engine {
             Some(key) if self.refused.get().is_none() => {
                 let entries = self.journal.entries();
                 let recorded = entries.iter().find(|entry| entry.key == key).map(|entry| in_words(&entry.memo));
-                Err(self.mismatch(&key, &recorded.unwrap_or_default(), "nothing: the procedure ended"))
+                Err(crate::engine::mismatch(&key, &recorded.unwrap_or_default(), "nothing: the procedure ended"))
             }
             _ => Ok(()),
         }

@@ -218,7 +218,7 @@ fn after_a_sigkill_only_resume_takes_the_lock_over() {
     let desk = Desk::new();
     let (one, two) = (desk.site("one"), desk.site("two"));
     let (one, two) = (one.to_string_lossy(), two.to_string_lossy());
-    let mut child = desk.sleeps("one", "2.0471");
+    let mut child = desk.sleeps("one", "5.0471");
 
     let (code, text) = desk.call(&["run", "succeed", &one]);
     assert_eq!(code, 3, "{text}");

@@ -1,5 +1,7 @@
 //! The tests that use the facade as a program would: one binary, a module a subject.
 
+#![allow(clippy::unused_async, unreachable_pub, reason = "procedures and steps are async and public by nature")]
+
 #[cfg(feature = "cli")]
 mod cli;
 mod cuts;
@@ -15,4 +17,5 @@ mod mistakes;
 mod quickstart;
 #[cfg(feature = "cli")]
 mod secrets;
+mod tidy;
 mod ui;

@@ -169,7 +169,7 @@ async fn stopping_the_run_ends_the_whole_group_of_a_command() {
     let (result, ()) = tokio::join!(cx.run(&command), stop);
     assert_eq!(result.expect_err("was stopped").kind(), ErrorKind::Stopped);
     assert!(!runs("4711.2"));
-    assert!(!runs("sleep\00.5"), "what ignores SIGTERM is waited for");
+    assert!(!runs("sleep\x000.5"), "what ignores SIGTERM is waited for");
     assert_eq!(cx.run(&command).await.expect_err("is not begun").kind(), ErrorKind::Stopped);
 }
 

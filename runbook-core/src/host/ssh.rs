@@ -1,15 +1,19 @@
 //! Another machine, over SSH.
 
 use std::ffi::OsString;
+use std::io;
 use std::num::NonZeroUsize;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use openssh::{ControlPersist, KnownHosts, Session, SessionBuilder, Stdio};
-use tokio::sync::Mutex;
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::sync::{Mutex, oneshot};
 use tokio::task::JoinHandle;
 
 use super::elsewhere::{Elsewhere, Way, host_elsewhere, one_line};
@@ -127,7 +131,7 @@ impl Settings {
 
 /// Whether trying again may help: the other side did not answer, or closed the door.
 fn is_passing(error: &openssh::Error) -> bool {
-    use std::io::ErrorKind as Io;
+    use io::ErrorKind as Io;
     let openssh::Error::Connect(cause) = error else { return false };
     matches!(cause.kind(), Io::ConnectionRefused | Io::ConnectionReset | Io::TimedOut)
 }
@@ -162,14 +166,20 @@ async fn start(session: &Arc<Session>, words: &[OsString]) -> Result<Process, op
     let mut command = session.clone().arc_raw_command(one_line(words));
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().await?;
-    let streams = (child.stdin().take(), child.stdout().take(), child.stderr().take());
+    let stdin = child.stdin().take().map(|stdin| Box::new(stdin) as _);
+    let (stdout, stdout_ended) = Watched::new(child.stdout().take());
+    let (stderr, stderr_ended) = Watched::new(child.stderr().take());
     let session = session.clone();
-    let end = tokio::spawn(async move { exit_of(child.wait().await, &session).await });
+    let end = tokio::spawn(async move {
+        // Neither sends anything: that the other half is gone is the message.
+        let _ = (stdout_ended.await, stderr_ended.await);
+        exit_of(child.wait().await, &session).await
+    });
     Ok(Process {
-        stdin: streams.0.map(|stdin| Box::new(stdin) as _),
-        stdout: streams.1.map(|stdout| Box::new(stdout) as _),
-        stderr: streams.2.map(|stderr| Box::new(stderr) as _),
-        control: Box::new(Remote { end }),
+        stdin,
+        stdout: Some(Box::new(stdout)),
+        stderr: Some(Box::new(stderr)),
+        control: Box::new(Remote { end, ended: None }),
     })
 }
 
@@ -178,12 +188,18 @@ host_elsewhere!(Ssh);
 /// A command on the other machine. Its end is awaited apart, because it can be awaited only once.
 struct Remote {
     end: JoinHandle<Result<Exit>>,
+    ended: Option<Result<Exit>>,
 }
 
 #[async_trait]
 impl Control for Remote {
     async fn wait(&mut self) -> Result<Exit> {
-        (&mut self.end).await?
+        if let Some(ended) = &self.ended {
+            return ended.clone();
+        }
+        let ended = (&mut self.end).await.unwrap_or_else(|error| Err(error.into()));
+        self.ended = Some(ended.clone());
+        ended
     }
 
     /// The connection has no word for it; what is there is signalled there.
@@ -198,12 +214,43 @@ impl Drop for Remote {
     }
 }
 
+/// A stream that lets it be known when it ended, or nobody reads it any more.
+///
+/// The exit code may be asked for only then: with the answer, the client closes its connection to the multiplexer, and
+/// the multiplexer throws away what is still on its way (openssh#103). So a command that left something in the
+/// background with its output open is waited for, like `ssh` itself does; one that is detached is not.
+struct Watched<R> {
+    stream: Option<R>,
+    ended: Option<oneshot::Sender<()>>,
+}
+
+impl<R> Watched<R> {
+    fn new(stream: Option<R>) -> (Self, oneshot::Receiver<()>) {
+        let (ended, end) = oneshot::channel();
+        (Self { stream, ended: Some(ended) }, end)
+    }
+}
+
+impl<R: AsyncRead + Unpin> AsyncRead for Watched<R> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        let Some(stream) = &mut this.stream else { return Poll::Ready(Ok(())) };
+        let before = buffer.filled().len();
+        let polled = Pin::new(stream).poll_read(cx, buffer);
+        let goes_on = polled.is_pending() || buffer.filled().len() > before || buffer.remaining() == 0;
+        if !goes_on {
+            (this.stream, this.ended) = (None, None);
+        }
+        polled
+    }
+}
+
 /// The protocol of the multiplexer says neither which signal ended a command, nor whether it was a signal or the loss of
 /// the connection; whether the connection is still there tells them apart.
 async fn exit_of(ended: Result<std::process::ExitStatus, openssh::Error>, session: &Session) -> Result<Exit> {
     match ended {
         Ok(status) => Ok(status.code().map_or(Exit::Signal(status.signal().unwrap_or(0)), Exit::Code)),
-        Err(openssh::Error::Remote(cause)) if cause.kind() == std::io::ErrorKind::NotFound => Ok(Exit::Code(127)),
+        Err(openssh::Error::Remote(cause)) if cause.kind() == io::ErrorKind::NotFound => Ok(Exit::Code(127)),
         Err(openssh::Error::RemoteProcessTerminated) if session.check().await.is_ok() => Ok(Exit::Signal(0)),
         Err(error) => {
             Err(Error::unknown("the connection was lost while a command ran: nobody knows how it ended")

@@ -9,7 +9,7 @@ use super::Elsewhere;
 use super::errand;
 use super::files::{KEEP, words};
 use crate::host::local::beside;
-use crate::host::{Attributes, Draft, Exit, Process, Reading};
+use crate::host::{Attributes, Draft, Process, Reading};
 use crate::{Error, Result};
 
 /// How much is read at once.
@@ -24,6 +24,7 @@ pub(super) struct FarReading<'a> {
 impl<'a> FarReading<'a> {
     pub(super) async fn begin(place: &'a Elsewhere, path: &Path) -> Result<Self> {
         let mut process = place.script(r#"exec cat -- "$1""#, &[path.as_ref()]).await?;
+        // It reads nothing, and an input that is open keeps a connection busy.
         process.stdin = None;
         Ok(Self { place, path: path.to_owned(), process: Some(process) })
     }
@@ -51,7 +52,7 @@ pub(super) struct FarDraft<'a> {
     path: PathBuf,
     beside: PathBuf,
     attributes: Attributes,
-    process: Process,
+    process: Option<Process>,
     size: u64,
 }
 
@@ -61,11 +62,20 @@ impl<'a> FarDraft<'a> {
         // Opened by a command of its own, so that a place that cannot be written is known before anything is sent.
         place.act("write", path, r#"umask 077; : >"$1""#, &[beside.as_ref()], b"").await?;
         let process = place.script(r#"exec cat >>"$1""#, &[beside.as_ref()]).await?;
-        Ok(Self { place, path: path.to_owned(), beside, attributes: attributes.clone(), process, size: 0 })
+        Ok(Self {
+            place,
+            path: path.to_owned(),
+            beside,
+            attributes: attributes.clone(),
+            process: Some(process),
+            size: 0,
+        })
     }
 
-    fn broken(&self) -> Error {
-        Error::new(self.place.doing("write", &self.path))
+    /// Ends the input, and waits until all of it is in the file.
+    async fn close(&mut self) -> Result<()> {
+        let Some(process) = self.process.take() else { return Ok(()) };
+        errand::run(process, b"").await?.done(|| self.place.doing("write", &self.path)).map(drop)
     }
 }
 
@@ -73,36 +83,35 @@ impl<'a> FarDraft<'a> {
 impl Draft for FarDraft<'_> {
     async fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.size += bytes.len() as u64;
-        let Some(stdin) = &mut self.process.stdin else { return Err(self.broken()) };
-        match stdin.write_all(bytes).await {
+        if let Some(stdin) = self.process.as_mut().and_then(|process| process.stdin.as_mut())
+            && stdin.write_all(bytes).await.is_ok()
+        {
+            return Ok(());
+        }
+        // It does not listen any more: what it said last is why.
+        self.close().await?;
+        Err(Error::new(self.place.doing("write", &self.path)))
+    }
+
+    async fn keep(mut self: Box<Self>) -> Result<()> {
+        let kept = async {
+            self.close().await?;
+            let (mode, owner) = words(&self.attributes);
+            let size = self.size.to_string();
+            let args = [self.path.as_os_str(), size.as_ref(), mode.as_ref(), owner.as_ref(), self.beside.as_os_str()];
+            self.place.sh(KEEP, &args, b"").await?.done(|| self.place.doing("write", &self.path)).map(drop)
+        };
+        match kept.await {
             Ok(()) => Ok(()),
             Err(error) => {
-                let mut complaint = String::new();
-                if let Some(stderr) = &mut self.process.stderr {
-                    let _ = stderr.read_to_string(&mut complaint).await;
-                }
-                Err(self.broken().caused_by(error).details(complaint.lines()))
+                self.discard().await;
+                Err(error)
             }
         }
     }
 
-    async fn keep(mut self: Box<Self>) -> Result<()> {
-        let doing = || self.place.doing("write", &self.path);
-        if let Some(mut stdin) = self.process.stdin.take() {
-            let _ = stdin.shutdown().await;
-        }
-        if self.process.control.wait().await? != Exit::Code(0) {
-            return Err(Error::new(doing()));
-        }
-        let (mode, owner) = words(&self.attributes);
-        let size = self.size.to_string();
-        let args = [self.path.as_os_str(), size.as_ref(), mode.as_ref(), owner.as_ref(), self.beside.as_os_str()];
-        self.place.sh(KEEP, &args, b"").await?.done(doing).map(drop)
-    }
-
     async fn discard(mut self: Box<Self>) {
-        self.process.stdin = None;
-        let _ = self.process.control.wait().await;
+        let _ = self.close().await;
         // What cannot be removed lies beside its place under a name that nothing reads.
         let _ = self.place.sh(r#"rm -f -- "$1""#, &[self.beside.as_ref()], b"").await;
     }
