@@ -12,9 +12,15 @@ mod cli;
 mod cuts;
 mod example;
 mod explore;
+#[cfg(all(feature = "cli", feature = "http"))]
+mod inputs;
+#[cfg(feature = "cli")]
+mod locks;
 mod macros;
 mod mistakes;
 #[cfg(all(feature = "cli", feature = "http"))]
 mod quickstart;
+#[cfg(feature = "cli")]
+mod secrets;
 mod tidy;
 mod ui;
