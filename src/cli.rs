@@ -71,7 +71,7 @@ pub async fn run_with(book: Book, args: impl IntoIterator<Item = impl Into<OsStr
 ///
 /// ```no_run
 /// # use runbook::{Book, Local, cli::Cli};
-/// # async fn main() -> std::process::ExitCode {
+/// # async fn start() -> std::process::ExitCode {
 /// Cli::new(Book::new("marb")).with(|runner| runner.port("a client of one's own")).main().await
 /// # }
 /// ```

@@ -17,7 +17,7 @@ use crate::{Error, ErrorKind, Key, OnFailure, People, Result};
 pub(crate) use self::ask::Asking;
 pub(crate) use self::check::failed as check_failed;
 pub(crate) use self::erased::{DynStep, Irreversible, Reversible};
-pub(crate) use self::gate::{Again, Condition};
+pub(crate) use self::gate::{Again, Condition, mismatch};
 pub(crate) use self::scope::Scope;
 pub(crate) use self::take::{Taking, is_inside_a_step};
 pub(crate) use self::undo::{Armed, Undo};

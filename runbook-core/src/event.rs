@@ -348,6 +348,7 @@ pub enum CheckRole {
 
 impl CheckRole {
     /// Whether the procedure fails; a journal need not say so.
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
     pub(crate) fn is_check(&self) -> bool {
         *self == Self::Check
     }

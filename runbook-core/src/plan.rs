@@ -206,7 +206,7 @@ pub(crate) fn unreached(outline: &Outline, steps: &[PlannedStep]) -> Vec<String>
     let mut titles = Vec::new();
     collect(outline.items, &mut titles);
     let reached = |title: &&str| steps.iter().any(|step| step.title.iter().any(|part| part == title));
-    let after = titles.iter().rposition(|title| reached(title)).map_or(0, |last| last + 1);
+    let after = titles.iter().rposition(reached).map_or(0, |last| last + 1);
     titles[after..].iter().map(|title| (*title).to_owned()).collect()
 }
 

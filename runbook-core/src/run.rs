@@ -205,8 +205,8 @@ impl Run {
         let names: Vec<String> = items.iter().map(ToString::to_string).collect();
         let mut sorted: Vec<_> = names.iter().collect();
         sorted.sort();
-        if let Some(twice) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
-            let message = format!("two items of `{}` are named `{}`", self.scope.title, twice[0]);
+        if let Some(twice) = sorted.windows(2).find_map(|pair| (pair[0] == pair[1]).then_some(pair[0])) {
+            let message = format!("two items of `{}` are named `{}`", self.scope.title, twice);
             return Err(Error::new(message).hint("names tell the steps of the items apart; make them different"));
         }
         Ok(names.into_iter().map(|name| self.part(name)).collect())
@@ -328,16 +328,15 @@ impl Run {
             return value().await;
         }
         // The value is computed before the journal is asked to keep it, as its future need not be `Send` in every case.
-        let remembered = match self.engine.recall(&key, Part::Value) {
-            Some(memo) => memo,
-            None => {
-                self.engine.admit(&self.scope).await?;
-                Memo::Value(Stored::of(&value().await?)?)
-            }
+        let remembered = if let Some(memo) = self.engine.recall(&key, Part::Value) {
+            memo
+        } else {
+            self.engine.admit(&self.scope).await?;
+            Memo::Value(Stored::of(&value().await?)?)
         };
         match self.engine.once(&key, Part::Value, Box::pin(async { Ok(remembered) })).await? {
             Memo::Value(stored) => stored.load(),
-            other => Err(self.engine.mismatch(&key, &format!("{other:?}"), "a remembered value")),
+            other => Err(crate::engine::mismatch(&key, &format!("{other:?}"), "a remembered value")),
         }
     }
 

@@ -451,7 +451,7 @@ impl Engine {
                     Memo::Found { kind, title, .. } => format!("check {kind} (`{title}`)"),
                     other => format!("{other:?}"),
                 });
-                Err(self.mismatch(&key, &recorded.unwrap_or_default(), "nothing: the procedure ended"))
+                Err(crate::engine::mismatch(&key, &recorded.unwrap_or_default(), "nothing: the procedure ended"))
             }
             _ => Ok(()),
         }

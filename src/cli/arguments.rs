@@ -474,7 +474,7 @@ mod tests {
             ("marb run standard_update", "required arguments were not provided:\n  <REVISION>"),
             ("marb run standard_update v2 --port x", "invalid value 'x' for '--port <PORT>'"),
             ("marb run standard_update v2 --on-failure panic", "[possible values: roll-back, pause, ask]"),
-            ("marb rum", "a similar subcommand exists: 'run'"),
+            ("marb outlin", "a similar subcommand exists: 'outline'"),
             ("marb resume r1 --retry --roll-back", "cannot be used with"),
             ("marb run clash", "the input `--report` of procedure `clash` has the name of an option of `run`"),
         ] {

@@ -65,22 +65,8 @@ impl Desk {
     }
 }
 
-/// The example, built as the tests are. `cargo test` has built it already; asking again makes sure that a test run by
-/// itself never looks at an old one.
 fn program() -> &'static Path {
-    static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
-        let tests = std::env::current_exe().expect("this test");
-        let profile = tests.parent().and_then(Path::parent).expect("the directory of the profile");
-        let target = profile.parent().expect("the target directory");
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--offline", "--quiet", "--example", "exit_codes", "--target-dir"]).arg(target);
-        if profile.ends_with("release") {
-            cargo.arg("--release");
-        }
-        let built = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("cargo runs");
-        assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-        profile.join("examples/exit_codes")
-    });
+    static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| crate::example::program("exit_codes"));
     &PROGRAM
 }
 

@@ -1,5 +1,7 @@
 //! The tests that use the facade as a program would: one binary, a module a subject.
 
+#![allow(clippy::unused_async, unreachable_pub, reason = "procedures and steps are async and public by nature")]
+
 #[cfg(feature = "cli")]
 mod cli;
 mod cuts;
@@ -8,4 +10,5 @@ mod explore;
 mod macros;
 #[cfg(all(feature = "cli", feature = "http"))]
 mod quickstart;
+mod tidy;
 mod ui;

@@ -6,7 +6,7 @@ use super::{Engine, Scope};
 use crate::context::stopped;
 use crate::event::What;
 use crate::journal::{Answer, Memo, Part};
-use crate::{Error, ErrorKind, Key, Question, QuestionKind, Result, Run, Verdict};
+use crate::{Error, ErrorKind, Key, Question, QuestionKind, Reply, Result, Run, Verdict};
 
 /// A question to be asked at the next position of a run.
 pub(crate) struct Asking {
@@ -37,17 +37,25 @@ impl Run {
                 }
                 Err(Error::new(format!("`{title}` was declined: {}", answer.evidence.summary)))
             }
-            Memo::Answered(answer) => Err(engine.mismatch(
+            Memo::Answered(answer) => Err(crate::engine::mismatch(
                 &key,
                 &format!("the question `{}`", answer.title),
                 &format!("the question `{title}`"),
             )),
-            other => Err(engine.mismatch(&key, &format!("{other:?}"), &format!("the question `{title}`"))),
+            other => Err(crate::engine::mismatch(&key, &format!("{other:?}"), &format!("the question `{title}`"))),
         }
     }
 }
 
 impl Engine {
+    /// Puts a question to people. A stop of the run ends the waiting for an answer.
+    pub(crate) async fn put(&self, scope: &Scope, question: &Question) -> Result<Option<Reply>> {
+        tokio::select! {
+            reply = self.people.ask(question) => Ok(reply),
+            () = scope.soft.cancelled() => Err(self.refuse(scope).unwrap_or_else(stopped)),
+        }
+    }
+
     /// The answer of a person; when nobody is there, the run waits for `approve`.
     async fn answer(&self, scope: &Scope, key: &Key, asking: Asking) -> Result<Memo> {
         let of = match &asking.kind {
@@ -56,11 +64,7 @@ impl Engine {
         };
         self.say(What::Asked { key: key.clone(), title: asking.title.clone(), of: of.clone() });
         let question = Question { kind: asking.kind, title: asking.title.to_string(), lines: asking.lines };
-        let reply = tokio::select! {
-            reply = self.people.ask(&question) => reply,
-            () = scope.soft.cancelled() => return Err(self.refuse(scope).unwrap_or_else(stopped)),
-        };
-        match reply {
+        match self.put(scope, &question).await? {
             Some(reply) if matches!(reply.verdict, Verdict::Yes | Verdict::No) => {
                 let yes = reply.verdict == Verdict::Yes;
                 Ok(Memo::Answered(Answer { title: question.title, yes, evidence: reply.evidence }))

@@ -132,13 +132,13 @@ impl Engine {
             },
         }
     }
+}
 
-    /// The error of a journal that remembers another procedure.
-    pub(crate) fn mismatch(&self, key: &Key, recorded: &str, found: &str) -> Error {
-        Error::of(
-            ErrorKind::Mismatch,
-            format!("the journal and the code differ at `{key}`: recorded {recorded}, found {found}"),
-        )
-        .hint("resume the run with the program that began it; nothing was changed")
-    }
+/// The error of a journal that remembers another procedure.
+pub(crate) fn mismatch(key: &Key, recorded: &str, found: &str) -> Error {
+    Error::of(
+        ErrorKind::Mismatch,
+        format!("the journal and the code differ at `{key}`: recorded {recorded}, found {found}"),
+    )
+    .hint("resume the run with the program that began it; nothing was changed")
 }

@@ -162,7 +162,7 @@ impl Engine {
             Memo::Entered { kind: was, inputs: had, .. } => (words(kind, inputs.as_ref()), words(was, had.as_ref())),
             other => (words(kind, None), format!("{other:?}")),
         };
-        Err(self.mismatch(&scope.key, &recorded, &format!("{found} (`{}`)", scope.title)))
+        Err(crate::engine::mismatch(&scope.key, &recorded, &format!("{found} (`{}`)", scope.title)))
     }
 
     /// What an earlier execution decided about this scope.

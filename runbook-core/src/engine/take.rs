@@ -116,7 +116,7 @@ impl Taking {
             other => format!("{other:?}"),
         };
         let found = format!("step {} `{}` (`{}`)", what.kind, what.subject, self.title);
-        Err(self.engine.mismatch(&self.key, &recorded, &found))
+        Err(crate::engine::mismatch(&self.key, &recorded, &found))
     }
 
     /// Joins the undo stack, before anything is changed.
@@ -171,7 +171,7 @@ impl Taking {
                 }
                 Err(error)
             }
-            other => Err(self.engine.mismatch(&self.key, &format!("{other:?}"), &format!("step {}", what.kind))),
+            other => Err(crate::engine::mismatch(&self.key, &format!("{other:?}"), &format!("step {}", what.kind))),
         }
     }
 
@@ -255,6 +255,8 @@ impl Taking {
     /// A step that does not heed the wish to stop is dropped after a while.
     async fn ended_by_force(&self, apply: impl Future<Output = Result<Stored>> + Send) -> Result<Stored> {
         tokio::select! {
+            // A step that ends at once never waits for that wish.
+            biased;
             result = apply => result,
             () = async { self.scope.hard.cancelled().await; tokio::time::sleep(Duration::from_secs(15)).await } => {
                 Err(crate::context::stopped())
@@ -354,15 +356,15 @@ impl Engine {
         match self.on_failure {
             OnFailure::RollBack => Ok(Verdict::Final(error)),
             OnFailure::Pause => Err(self.park(key, error).await),
-            OnFailure::Ask => self.ask_about(key, title, error).await,
+            OnFailure::Ask => self.ask_about(scope, key, title, error).await,
         }
     }
 
-    async fn ask_about(&self, key: &Key, title: &str, error: Error) -> Result<Verdict> {
+    async fn ask_about(&self, scope: &Scope, key: &Key, title: &str, error: Error) -> Result<Verdict> {
         let mut lines = vec![format!("{error:#}")];
         lines.extend(error.lines().iter().cloned());
         let question = Question { kind: QuestionKind::Failure, title: format!("`{title}` failed"), lines };
-        match self.people.ask(&question).await.map(|reply| reply.verdict) {
+        match self.put(scope, &question).await?.map(|reply| reply.verdict) {
             Some(crate::Verdict::Retry) => Ok(Verdict::Retry),
             Some(crate::Verdict::No) => Ok(Verdict::Final(error)),
             Some(crate::Verdict::Yes | crate::Verdict::Pause) | None => Err(self.park(key, error).await),

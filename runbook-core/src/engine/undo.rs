@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{DynStep, Engine, Scope};
+use super::{DynStep, Engine, Scope, locked};
 use crate::event::{Left, LeftBecause, What};
 use crate::journal::{Memo, Part};
 use crate::{Context, Error, Host, Key, Result, Retry, Stored};
@@ -119,6 +119,13 @@ impl Engine {
 
     /// One act of an undo, once. Only a journal that cannot be written is an error; an undo that fails is left to a person.
     async fn act(&self, armed: &Armed, act: Act) -> Result<()> {
+        if act == Act::Settle && self.has_failed_undos() {
+            // What it reads is not all back. It settles for now, and once more when the run is resumed.
+            return match self.act_now(armed, act).await {
+                Ok(_) => Ok(()),
+                Err(error) => self.undo_failed(armed, error).await,
+            };
+        }
         let part = if act == Act::Rollback { Part::Undo } else { Part::Settle };
         let mut failure = None;
         let acting = async {
@@ -129,12 +136,18 @@ impl Engine {
         };
         let result = self.once(&armed.key, part, Box::pin(acting)).await;
         match (failure, result) {
-            (Some(error), _) => {
-                let what = armed.step.describe();
-                self.leave_behind(&armed.key, &armed.title, LeftBecause::UndoFailed(error), what.undo_commands).await
-            }
+            (Some(error), _) => self.undo_failed(armed, error).await,
             (None, result) => result.map(drop),
         }
+    }
+
+    async fn undo_failed(&self, armed: &Armed, error: Error) -> Result<()> {
+        let commands = armed.step.describe().undo_commands;
+        self.leave_behind(&armed.key, &armed.title, LeftBecause::UndoFailed(error), commands).await
+    }
+
+    fn has_failed_undos(&self) -> bool {
+        locked(&self.left).iter().any(|left| matches!(left.why, LeftBecause::UndoFailed(_)))
     }
 
     /// Undoes now, with retries and a deadline of its own. The stop that caused the rollback does not stop it.

@@ -141,14 +141,14 @@ pub(super) async fn ask(run: &Run, window: &Window) -> Result<()> {
             run.engine.say(What::Answered { key, title, evidence: answer.evidence });
             Ok(())
         }
-        other => Err(run.engine.mismatch(&key, &format!("{other:?}"), &title)),
+        other => Err(crate::engine::mismatch(&key, &format!("{other:?}"), &title)),
     }
 }
 
 /// The window is missed. Before the first change that is a refusal; later it is for a person to decide.
 async fn overridden(run: &Run, key: &Key, title: &Arc<str>, missed: Error) -> Result<Memo> {
     let question = Question { kind: QuestionKind::Override, title: missed.to_string(), lines: Vec::new() };
-    match run.engine.people.ask(&question).await {
+    match run.engine.put(&run.scope, &question).await? {
         Some(reply) if reply.verdict == Verdict::Yes => {
             let evidence = Evidence::new(format!("overridden: {}", reply.evidence.summary));
             let text = format!("{missed}; {}", evidence.summary);

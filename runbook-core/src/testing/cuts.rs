@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::journal::{FileStore, Store};
+use crate::journal::FileStore;
 use crate::{Error, ErrorKind, Outcome, Procedure, Resume, RunId, Stored};
 
 use super::drill::Drill;
@@ -120,7 +120,7 @@ impl Cutter {
         let mut cuts = Cuts::default();
         let worlds = self.worlds(&whole);
         for length in 0..=whole.bytes.len() {
-            let line = whole.bytes[..length].iter().filter(|byte| **byte == b'\n').count();
+            let line = whole.bytes[..length].iter().fold(0, |lines, byte| lines + usize::from(*byte == b'\n'));
             let (before, after) = (&worlds[line], &worlds[(line + 1).min(worlds.len() - 1)]);
             let at_the_edge = length == 0 || whole.bytes[length - 1] == b'\n';
             let mut possible = match line {

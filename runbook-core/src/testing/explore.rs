@@ -73,7 +73,7 @@ struct Played {
     found: Arc<Found>,
     events: Vec<crate::Event>,
     /// What came of it once it was resumed after a rollback that was not complete.
-    second: Option<World>,
+    second: Option<(World, Ending)>,
 }
 
 impl Explorer {
@@ -90,10 +90,12 @@ impl Explorer {
         for scenario in scenario::of_base(&base) {
             judge.play(&mut report, &scenario);
         }
-        for key in base.applied() {
-            let broken = Scenario::failing_at_end_of(&key);
+        let applied = base.applied();
+        for key in &applied {
+            let last = applied.last() == Some(key);
+            let broken = Scenario::failing_at_end_of(key);
             let failed = self.play(&broken);
-            for scenario in scenario::of_undo(&key, &broken, &failed) {
+            for scenario in scenario::of_undo(key, last, &broken, &failed) {
                 judge.play(&mut report, &scenario);
             }
         }
@@ -130,8 +132,8 @@ impl Explorer {
         let end = rig.world();
         let incomplete = matches!(&ending, Ending::Finished(end) if end.outcome() == Outcome::RollbackIncomplete);
         let second = if incomplete {
-            resume(&mut rig, Resume::Continue, orders(&Arc::default())).await;
-            Some(rig.world())
+            let ending = resume(&mut rig, Resume::Continue, orders(&Arc::default())).await;
+            Some((rig.world(), ending))
         } else {
             None
         };

@@ -191,12 +191,7 @@ impl SimHost {
 
     /// Works on the machine as far as the gate lets changes through, and counts them.
     fn changing<T>(&self, gate: &Gate, work: impl FnOnce(&mut Machine) -> T) -> (T, u64) {
-        let mut machine = self.machine();
-        let before = machine.tree().changes();
-        machine.tree().cut_after(gate.cut());
-        let result = work(&mut machine);
-        machine.tree().cut_after(None);
-        (result, machine.tree().changes() - before)
+        self.machine().cut_after(gate.cut(), work)
     }
 
     /// Runs a program on its input. A program that was made to fail half way has been killed.

@@ -11,7 +11,7 @@ use crate::{Context, Description, Error, Key, Record, Resource, Result, Rollback
 use super::alarm::Alarm;
 use super::drill::{Act, Drill};
 use super::explore::Law;
-use super::world::{Difference, World};
+use super::world::{Difference, Place, World};
 
 /// Stands between the engine and the steps. The engine finds it as a port.
 pub(crate) struct Inspector {
@@ -50,6 +50,7 @@ pub(crate) struct Found(Mutex<Findings>);
 struct Findings {
     steps: Vec<(Key, Description)>,
     breaches: Vec<(Law, Key, String, Vec<Difference>)>,
+    touched: Vec<(Key, Place)>,
     memory: HashMap<Key, Box<dyn Any + Send + Sync>>,
 }
 
@@ -57,6 +58,15 @@ impl Found {
     /// The steps that surveyed, in order, with their first description.
     pub(crate) fn steps(&self) -> Vec<(Key, Description)> {
         self.lock().steps.clone()
+    }
+
+    /// Which step changed what, in its survey or its apply.
+    pub(crate) fn touched(&self) -> Vec<(Key, Place)> {
+        self.lock().touched.clone()
+    }
+
+    fn touch(&self, key: &Key, differences: &[Difference]) {
+        self.lock().touched.extend(differences.iter().map(|difference| (key.clone(), difference.place.clone())));
     }
 
     /// The laws that were seen broken.
@@ -162,6 +172,7 @@ impl Inspector {
             self.found.breach(Law::DescribesItself, key, why, Vec::new());
         }
         let mut undeclared = before.diff(&self.world());
+        self.found.touch(key, &undeclared);
         undeclared.retain(|difference| !covers(&what.writes, difference));
         if !undeclared.is_empty() {
             self.found.breach(Law::DeclaresWrites, key, "`apply` changed what `writes` does not name", undeclared);
@@ -198,6 +209,7 @@ impl Inspector {
     fn nothing_changed(&self, key: &Key, before: &World) {
         let differences = before.diff(&self.world());
         if !differences.is_empty() {
+            self.found.touch(key, &differences);
             self.found.breach(Law::SurveyChangesNothing, key, "it changed the world", differences);
         }
     }

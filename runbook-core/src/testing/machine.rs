@@ -21,12 +21,14 @@ pub(crate) struct Machine {
     name: Arc<str>,
     tree: Tree,
     states: BTreeMap<Resource, Value>,
+    /// The states when changes ceased to reach the disk.
+    frozen: Option<BTreeMap<Resource, Value>>,
     ignored: Vec<Resource>,
 }
 
 impl Machine {
     pub(crate) fn new(name: &str) -> Self {
-        Self { name: name.into(), tree: Tree::default(), states: BTreeMap::new(), ignored: Vec::new() }
+        Self { name: name.into(), tree: Tree::default(), states: BTreeMap::new(), frozen: None, ignored: Vec::new() }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -44,15 +46,37 @@ impl Machine {
 
     pub(crate) fn set_state<T: Serialize + ?Sized>(&mut self, resource: &Resource, state: &T) {
         let state = serde_json::to_value(state).unwrap_or_default();
-        if self.states.get(resource) != Some(&state) && self.tree.change() {
+        if self.states.get(resource) != Some(&state) {
+            self.change();
             self.states.insert(resource.clone(), state);
         }
     }
 
     pub(crate) fn forget(&mut self, resource: &Resource) {
-        if self.states.contains_key(resource) && self.tree.change() {
+        if self.states.contains_key(resource) {
+            self.change();
             self.states.remove(resource);
         }
+    }
+
+    /// Counts a change of a state that is about to be made.
+    fn change(&mut self) {
+        self.tree.change();
+        if self.tree.is_frozen() {
+            self.frozen.get_or_insert_with(|| self.states.clone());
+        }
+    }
+
+    /// Works with changes that reach the disk only up to a point, and counts them.
+    pub(crate) fn cut_after<T>(&mut self, changes: Option<u64>, work: impl FnOnce(&mut Self) -> T) -> (T, u64) {
+        let before = self.tree.changes();
+        self.tree.cut_after(changes);
+        let result = work(self);
+        self.tree.cut_after(None);
+        if let Some(frozen) = self.frozen.take() {
+            self.states = frozen;
+        }
+        (result, self.tree.changes() - before)
     }
 
     pub(crate) fn ignore(&mut self, resource: Resource) {

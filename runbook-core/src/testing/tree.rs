@@ -22,6 +22,8 @@ pub struct Tree {
     changes: u64,
     /// How many more changes reach the disk, when the power is about to fail.
     left: Option<u64>,
+    /// What was on the disk when it failed. Whoever is at work does not notice until the end.
+    frozen: Option<BTreeMap<PathBuf, Thing>>,
 }
 
 impl Default for Tree {
@@ -32,6 +34,7 @@ impl Default for Tree {
             closed: BTreeMap::new(),
             changes: 0,
             left: None,
+            frozen: None,
         }
     }
 }
@@ -221,40 +224,46 @@ impl Tree {
         self.changes
     }
 
-    /// Only this many more changes reach the disk.
+    /// Only this many more changes reach the disk; `None` ends the pretence that others do as well.
     pub(crate) fn cut_after(&mut self, changes: Option<u64>) {
         self.left = changes;
+        if let (None, Some(frozen)) = (changes, self.frozen.take()) {
+            self.things = frozen;
+        }
     }
 
-    /// Counts a change; tells whether it reaches the disk.
-    pub(crate) fn change(&mut self) -> bool {
+    /// Whether changes do not reach the disk any more.
+    pub(crate) fn is_frozen(&self) -> bool {
+        self.frozen.is_some()
+    }
+
+    /// Counts a change that is about to be made.
+    pub(crate) fn change(&mut self) {
         self.changes += 1;
         match &mut self.left {
-            Some(0) => false,
-            Some(left) => {
-                *left -= 1;
-                true
-            }
-            None => true,
+            Some(0) if self.frozen.is_none() => self.frozen = Some(self.things.clone()),
+            Some(left) => *left = left.saturating_sub(1),
+            None => {}
         }
     }
 
     fn put(&mut self, place: PathBuf, thing: Thing) {
-        if self.things.get(&place) != Some(&thing) && self.change() {
+        if self.things.get(&place) != Some(&thing) {
+            self.change();
             self.things.insert(place, thing);
         }
     }
 
     fn take(&mut self, place: &Path) {
-        if self.change() {
-            self.things.remove(place);
-        }
+        self.change();
+        self.things.remove(place);
     }
 
     fn relocate(&mut self, source: &Path, target: &Path) {
-        if source == target || !self.change() {
+        if source == target {
             return;
         }
+        self.change();
         let all: Vec<_> = self.below(source).cloned().chain([source.to_owned()]).collect();
         for old in all {
             let new = old.strip_prefix(source).map(|rest| join(target, rest)).unwrap_or_default();
@@ -422,7 +431,8 @@ mod tests {
         let mut tree = tree();
         let before = tree.changes();
         tree.cut_after(Some(1));
-        tree.remove("/srv/releases").expect("believes it has removed all");
+        tree.remove("/srv/releases").expect("removes all");
+        assert!(!tree.exists("/srv/releases"), "it believes so");
         tree.cut_after(None);
         assert_eq!(tree.changes() - before, 3);
         assert!(tree.is_dir("/srv/releases/1") && !tree.exists("/srv/releases/1/VERSION"));

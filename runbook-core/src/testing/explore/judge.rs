@@ -5,9 +5,10 @@ use crate::{Description, Key, Outcome, Resource};
 
 use super::scenario::{Kind, Scenario, Then};
 use super::{Explorer, Law, Played, Report};
-use crate::testing::drill::{Act, At, Fault};
+use crate::testing::drill::{Act, At};
 use crate::testing::inspector::{Look, covers};
-use crate::testing::world::Difference;
+use crate::testing::ran::Ending;
+use crate::testing::world::{Difference, Place};
 
 /// How the world ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub(crate) enum Verdict {
     OtherWay,
     /// Neither.
     Broken(String, Vec<Difference>),
+    /// An undo that failed was not made good by a resume.
+    StillLeft(Vec<Difference>),
 }
 
 /// Knows the world before the run and after one in which nothing went wrong.
@@ -57,9 +60,16 @@ impl<'a> Judge<'a> {
         if let Some(key) = &scenario.key {
             report.enter(key, scenario.kind, &verdict);
         }
-        if let Verdict::Broken(why, differences) = verdict {
-            let why = format!("{}: {why}", scenario.words);
-            self.diagnose(report, scenario, &why, differences);
+        match verdict {
+            Verdict::Broken(why, differences) => {
+                self.diagnose(report, scenario, &format!("{}: {why}", scenario.words), differences);
+            }
+            Verdict::StillLeft(differences) => {
+                let why =
+                    format!("{}; then the run was resumed, and the rollback still was not complete", scenario.words);
+                report.breach(Law::UndoIsMadeGood, self.blame(scenario, &[], &differences), why, differences);
+            }
+            _ => {}
         }
     }
 
@@ -67,11 +77,10 @@ impl<'a> Judge<'a> {
         let Some(ended) = played.ended() else { return Verdict::Broken(played.words(), Vec::new()) };
         let old = played.differences(&self.base.old);
         let new = played.differences(&self.base.end);
-        let named: Vec<_> = ended.left.iter().map(|left| left.key.clone()).collect();
+        let named = names(ended);
         if let Some(why) = undo_failed(scenario, ended) {
             return Verdict::Broken(why, old);
         }
-        let after = played.second.as_ref().map(|world| self.base.old.diff(world)).unwrap_or_default();
         match ended.outcome {
             Outcome::Done if new.is_empty() => Verdict::New,
             // The end of a hold that failed.
@@ -79,14 +88,7 @@ impl<'a> Judge<'a> {
             Outcome::Done if self.is_other_way(scenario, played) => Verdict::OtherWay,
             Outcome::Done => Verdict::Broken("the run says it is done, but the world is not all new".into(), new),
             _ if old.is_empty() => Verdict::Old,
-            // Irreversible steps stay, and a resumed rollback leaves nothing else.
-            _ if !named.is_empty() && self.is_named(&named, &old) => {
-                if after.is_empty() || self.is_named(&named, &after) && !lost(ended) {
-                    Verdict::Named
-                } else {
-                    Verdict::Broken("resumed, the rollback still was not complete".into(), after)
-                }
-            }
+            _ if !named.is_empty() && self.is_named(&named, &old) => self.second_verdict(played),
             Outcome::RollbackIncomplete => Verdict::Broken("what is left is more than what is named".into(), old),
             outcome => Verdict::Broken(
                 format!("the run says `{}`, but the world is neither all old nor all new", outcome.words()),
@@ -95,17 +97,35 @@ impl<'a> Judge<'a> {
         }
     }
 
+    /// Whether a rollback that was not complete came to its end when the run was resumed. Irreversible steps stay.
+    fn second_verdict(&self, played: &Played) -> Verdict {
+        let Some((world, ending)) = &played.second else { return Verdict::Named };
+        let after = self.base.old.diff(world);
+        let complete = match ending {
+            Ending::Finished(end) => {
+                end.outcome() != Outcome::RollbackIncomplete && self.is_named(&names(&end.ended), &after)
+            }
+            _ => false,
+        };
+        if complete || after.is_empty() { Verdict::Named } else { Verdict::StillLeft(after) }
+    }
+
     /// Whether the differences are what these steps wrote, or what steps that read it made of it.
     fn is_named(&self, named: &[Key], differences: &[Difference]) -> bool {
+        let excused = self.excused(named);
+        differences.iter().all(|difference| covers(&excused, difference))
+    }
+
+    /// What may be different when these steps are left.
+    fn excused(&self, named: &[Key]) -> Vec<Resource> {
         let steps = self.base.steps();
-        let of = |key: &&Key| steps.iter().find(|(known, _)| known == *key).map(|(_, what)| what);
-        let writes = |what: &Description| what.writes.clone();
-        let left: Vec<Resource> = named.iter().filter_map(|key| of(&key)).flat_map(writes).collect();
-        let reads_left =
-            |what: &&Description| what.reads.iter().any(|read| left.iter().any(|left| left.overlaps(read)));
-        let made_of_it = steps.iter().map(|(_, what)| what).filter(reads_left).flat_map(writes);
-        let all: Vec<Resource> = left.iter().cloned().chain(made_of_it).collect();
-        differences.iter().all(|difference| covers(&all, difference))
+        let writes = |(_, what): &(Key, Description)| what.writes.clone();
+        let left: Vec<_> = steps.iter().filter(|(key, _)| named.contains(key)).flat_map(writes).collect();
+        let reads_left = |(_, what): &&(Key, Description)| {
+            what.reads.iter().any(|read| left.iter().any(|left: &Resource| left.overlaps(read)))
+        };
+        let made_of_it: Vec<_> = steps.iter().filter(reads_left).flat_map(writes).collect();
+        left.into_iter().chain(made_of_it).collect()
     }
 
     /// Whether the procedure goes the same way when the step cannot even begin.
@@ -126,7 +146,7 @@ impl<'a> Judge<'a> {
             let played = self.explorer.play(&scenario.looking(look));
             !matches!(self.verdict(scenario, &played), Verdict::Broken(..))
         };
-        let key = self.blame(scenario, &differences);
+        let key = self.blame(scenario, &hurt(scenario), &differences);
         let forwards = scenario.then == Then::Continue;
         let undo_failed = self.explorer.play(scenario).ended().and_then(|ended| undo_failed(scenario, ended)).is_some();
         let law = if differences.is_empty() && !undo_failed {
@@ -156,16 +176,27 @@ impl<'a> Judge<'a> {
         })
     }
 
-    /// The step that wrote what is wrong, or else the one that was at work.
-    fn blame(&self, scenario: &Scenario, differences: &[Difference]) -> Option<Key> {
-        let steps = self.base.steps();
-        let wrote = |(_, what): &&(Key, Description)| differences.iter().any(|one| covers(&what.writes, one));
-        let writers: Vec<&Key> = steps.iter().filter(wrote).map(|(key, _)| key).collect();
-        match &scenario.key {
-            Some(key) if writers.contains(&key) || writers.is_empty() => Some(key.clone()),
-            _ => writers.first().map(|key| (*key).clone()),
-        }
+    /// The step that changed what is wrong, or else the one that was at work. What these steps are excused for is not wrong.
+    fn blame(&self, scenario: &Scenario, excused: &[Key], differences: &[Difference]) -> Option<Key> {
+        let excused = self.excused(excused);
+        let wrong: Vec<_> = differences.iter().filter(|difference| !covers(&excused, difference)).collect();
+        let touched = self.base.found.touched();
+        let wrote = |(_, place): &&(Key, Place)| wrong.iter().any(|difference| difference.place == *place);
+        let mut culprits = touched.iter().filter(wrote).map(|(key, _)| key);
+        let own = scenario.key.as_ref().filter(|key| culprits.clone().any(|culprit| culprit == *key));
+        own.or_else(|| culprits.next()).or(scenario.key.as_ref()).cloned()
     }
+}
+
+/// The steps whose undo was made to fail.
+fn hurt(scenario: &Scenario) -> Vec<Key> {
+    let undo = scenario.faults.iter().filter(|fault| matches!(fault.moment.act, Act::Rollback | Act::Settle));
+    undo.map(|fault| fault.moment.key.clone()).collect()
+}
+
+/// The steps that are left behind.
+fn names(ended: &RunEnded) -> Vec<Key> {
+    ended.left.iter().map(|left| left.key.clone()).collect()
 }
 
 /// The undo that failed although nothing was done to it, nor to any other: a directory cannot be removed while what is in
@@ -178,9 +209,4 @@ fn undo_failed(scenario: &Scenario, ended: &RunEnded) -> Option<String> {
         LeftBecause::UndoFailed(error) => Some(format!("the undo of `{}` failed: {error:#}", left.title)),
         _ => None,
     })
-}
-
-/// Whether something is left that could have been undone.
-fn lost(ended: &RunEnded) -> bool {
-    ended.outcome == Outcome::RollbackIncomplete
 }

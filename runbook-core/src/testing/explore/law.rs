@@ -20,6 +20,8 @@ pub enum Law {
     RollbackPutsBack,
     /// `rollback` twice is `rollback` once.
     RollbackTwice,
+    /// An undo that failed is made good when the run is resumed.
+    UndoIsMadeGood,
     /// What reads what earlier steps wrote comes back in `settle`.
     Settles,
     /// The output carries evidence of the change.
@@ -46,6 +48,7 @@ impl fmt::Display for Law {
                 "`rollback` puts back what was there, whether `apply` finished, half finished or never began"
             }
             Self::RollbackTwice => "`rollback` twice is `rollback` once",
+            Self::UndoIsMadeGood => "an undo that failed is made good when the run is resumed",
             Self::Settles => "a step that reads what earlier steps wrote comes back in `settle`",
             Self::Evidence => "the output carries evidence of the change",
             Self::DeclaresWrites => "`describe` names all that the step writes",

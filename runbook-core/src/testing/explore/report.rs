@@ -99,7 +99,7 @@ impl Report {
             Verdict::Old => cell.old += 1,
             Verdict::Named => cell.named += 1,
             Verdict::OtherWay => cell.other_way += 1,
-            Verdict::Broken(..) => cell.broken += 1,
+            Verdict::Broken(..) | Verdict::StillLeft(_) => cell.broken += 1,
         }
     }
 

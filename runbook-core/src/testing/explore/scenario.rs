@@ -154,27 +154,22 @@ pub(super) fn of_base(base: &Played) -> Vec<Scenario> {
     all
 }
 
-/// What can go wrong in the undo of one step.
-pub(super) fn of_undo(key: &Key, broken: &Scenario, failed: &Played) -> Vec<Scenario> {
-    let undoing = |tick: &&Tick| tick.moment.key == *key && matches!(tick.moment.act, Act::Rollback | Act::Settle);
-    let fail = failed.ticks.iter().filter(undoing).flat_map(failures).map(|scenario| scenario.with(broken));
-    let mut all: Vec<_> = fail.collect();
-    if all.is_empty() {
-        return all;
-    }
-    let armed = failed.ticks.iter().any(|tick| tick.moment.act == Act::Rollback && tick.moment.key == *key);
+/// What can go wrong in the undo of one step. When the last step fails, that of each other one can fail before anything,
+/// and the runner can die in it.
+pub(super) fn of_undo(key: &Key, last: bool, broken: &Scenario, failed: &Played) -> Vec<Scenario> {
+    let undoing = |tick: &&Tick| matches!(tick.moment.act, Act::Rollback | Act::Settle);
+    let own = |tick: &&Tick| tick.moment.key == *key;
+    let before = |tick: &&Tick| last && !own(tick) && tick.moment.at == At::Begin;
+    let ticks = failed.ticks.iter().filter(undoing).filter(|tick| own(tick) || before(tick));
+    let mut all: Vec<_> = ticks.flat_map(failures).map(|scenario| scenario.with(broken)).collect();
     let undoes = |counted: &Counted| {
         matches!(counted.act, Some(Act::Rollback | Act::Settle)) || counted.what.ends_with("rolling back")
     };
     let from = failed.counted.iter().position(undoes).unwrap_or(usize::MAX);
-    let deaths = deaths(failed, |n| n >= from, Kind::DiesInUndo);
-    all.extend(
-        deaths
-            .into_iter()
-            .filter(|death| death.key.as_ref().is_none_or(|of| of == key || of.is_root()))
-            .map(|death| Scenario { key: Some(key.clone()), ..death.with(broken) }),
-    );
-    if armed {
+    let deaths = deaths(failed, |n| n >= from, Kind::DiesInUndo).into_iter();
+    let ours = deaths.filter(|death| last || death.key.as_ref().is_none_or(|of| of == key || of.is_root()));
+    all.extend(ours.map(|death| Scenario { key: Some(key.clone()), ..death.with(broken) }));
+    if failed.ticks.iter().any(|tick| tick.moment.act == Act::Rollback && own(&tick)) {
         let words = "`rollback` was done twice".to_owned();
         let twice = Scenario { kind: Kind::Twice, look: Look::RollbackTwice(key.clone()), words, ..broken.clone() };
         all.push(twice);
