@@ -30,8 +30,11 @@ mod steps;
 #[path = "figures/table.rs"]
 mod table;
 
+/// The name of a family of rows, and what measures them.
+type Family = (&'static str, fn() -> Vec<Row>);
+
 /// The families of rows, in the order of the table. Clean builds are slow, and only made when asked for by name.
-const FAMILIES: [(&str, fn() -> Vec<Row>); 8] = [
+const FAMILIES: [Family; 8] = [
     ("steps", steps::rows),
     ("durable", durable::rows),
     ("resume", resume::rows),

@@ -77,6 +77,7 @@ pub(crate) fn this(role: &str) -> Command {
 /// - `as-book` is the program of a user: the command line of the book;
 /// - `as-book-weighed` the same, and says how much memory it needed;
 /// - `as-spawner` runs `/bin/true` through `std::process`;
+/// - `as-taker` takes steps that do nothing, with the journal in memory, for a profiler;
 /// - `as-nobody` does nothing.
 pub(crate) fn play(role: &str, args: &[String]) -> Option<ExitCode> {
     match role {
@@ -90,6 +91,11 @@ pub(crate) fn play(role: &str, args: &[String]) -> Option<ExitCode> {
             for _ in 0..super::commands::COMMANDS {
                 Command::new("/bin/true").status().expect("it starts");
             }
+            Some(ExitCode::SUCCESS)
+        }
+        "as-taker" => {
+            let steps = args.first().and_then(|steps| steps.parse().ok()).unwrap_or(1_000);
+            super::steps::ours(steps);
             Some(ExitCode::SUCCESS)
         }
         "as-nobody" => {

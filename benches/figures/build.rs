@@ -65,9 +65,10 @@ async fn main() {
 /// How long a clean debug build of that program takes. Sources are fetched before the clock starts.
 fn build(features: &str) -> Duration {
     let (dir, workspace) = (dir(), workspace());
+    let path = workspace.display();
     let manifest = format!(
         "[package]\nname = \"hello\"\nedition = \"2024\"\n\n[workspace]\n\n[dependencies]\n\
-         runbook-rs = {{ path = {workspace:?}, {features} }}\n\
+         runbook-rs = {{ path = \"{path}\", {features} }}\n\
          tokio = {{ version = \"1\", features = [\"macros\", \"rt-multi-thread\"] }}\n"
     );
     std::fs::create_dir(dir.path().join("src")).expect("a directory");

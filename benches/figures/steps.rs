@@ -25,7 +25,7 @@ pub(crate) async fn take(steps: u32, store: Arc<dyn Store>) -> Summary {
     summary
 }
 
-fn ours(steps: u32) -> Duration {
+pub(crate) fn ours(steps: u32) -> Duration {
     let runtime = runtime();
     each(time(|| runtime.block_on(take(steps, Arc::new(MemoryStore::default())))), steps)
 }

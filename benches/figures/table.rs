@@ -27,7 +27,7 @@ impl Row {
     }
 
     pub(crate) fn print(&self) {
-        let target = self.at_most.map_or_else(|| "-".to_owned(), |ratio| format!("<= {ratio}"));
+        let target = self.at_most.map_or_else(|| "-".to_owned(), |ratio| format!("<= {ratio:.2}"));
         let verdict = match self.at_most {
             None => "-",
             Some(most) if self.ratio <= most => "ok",

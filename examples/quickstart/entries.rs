@@ -1,5 +1,8 @@
 //! The entries people left: their three formats, the step that migrates them, and the check that none is lost.
 
+use std::path::PathBuf;
+
+use runbook::host::Attributes;
 use runbook::prelude::*;
 use runbook::steps::backup::VerifiedBackup;
 use runbook::steps::http;
@@ -21,10 +24,10 @@ pub struct Entry {
     reads = [Resource::path(site.release())], writes = [Resource::path(site.data())],
     predict = Migrated::default()
 )]
-pub async fn migrate(cx: &Context, site: &Site, _backup: &VerifiedBackup, before: &Option<u32>) -> Result<Migrated> {
+pub async fn migrate(cx: &Context, site: &Site, backup: &VerifiedBackup, before: &Option<u32>) -> Result<Migrated> {
     let to = release(cx, site).await?.format;
     let entries = convert(cx, site, to).await?;
-    Ok(Migrated { from: *before, to, entries })
+    Ok(Migrated { from: *before, to, entries, backup: backup.backup().path.clone() })
 }
 
 /// What came of a migration.
@@ -33,13 +36,16 @@ pub struct Migrated {
     pub from: Option<u32>,
     pub to: u32,
     pub entries: usize,
+    pub backup: PathBuf,
 }
 
-async fn look(cx: &Context, site: &Site, _backup: &VerifiedBackup) -> Result<Survey<Option<u32>, Migrated>> {
+async fn look(cx: &Context, site: &Site, backup: &VerifiedBackup) -> Result<Survey<Option<u32>, Migrated>> {
     let to = release(cx, site).await?.format;
     let entries = count(cx, site).await?;
     Ok(match found(cx, site).await?[..] {
-        [now] if now == to => Survey::Already(Migrated { from: Some(now), to, entries }),
+        [now] if now == to => {
+            Survey::Already(Migrated { from: Some(now), to, entries, backup: backup.backup().path.clone() })
+        }
         [] => Survey::change(None, Diff::note(format!("an empty guestbook in format {to}"))),
         [now, ..] => Survey::change(Some(now), Diff::turn("format", now, to).and_note(format!("{entries} entries"))),
     })
@@ -77,7 +83,7 @@ async fn convert(cx: &Context, site: &Site, to: u32) -> Result<usize> {
     let entries = if found.is_empty() { Vec::new() } else { read(cx, site, from).await? };
     if !found.contains(&to) {
         let content = format(to, &entries)?;
-        cx.files().write(&site.data().join(file(to)), &content, &Default::default()).await?;
+        cx.files().write(&site.data().join(file(to)), &content, &Attributes::default()).await?;
     }
     keep_only(cx, site, Some(to)).await?;
     Ok(entries.len())

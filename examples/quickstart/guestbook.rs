@@ -65,14 +65,14 @@ impl Guestbook {
     fn answer_all(self, listener: &TcpListener) -> ExitCode {
         for stream in listener.incoming().flatten() {
             // Whoever hangs up half way gets no answer.
-            let _ = self.answer(stream);
+            let _ = self.answer(&stream);
         }
         ExitCode::SUCCESS
     }
 
-    fn answer(&self, stream: TcpStream) -> Result<()> {
+    fn answer(&self, stream: &TcpStream) -> Result<()> {
         stream.set_read_timeout(Some(2.seconds()))?;
-        let mut reader = BufReader::new(&stream);
+        let mut reader = BufReader::new(stream);
         let (request, body) = read(&mut reader)?;
         let (status, value) = match request.as_str() {
             "GET /health" => self.health(),
@@ -82,7 +82,7 @@ impl Guestbook {
         };
         let text = value.to_string();
         let head = format!("HTTP/1.1 {status} -\r\ncontent-type: application/json\r\nconnection: close\r\n");
-        (&stream).write_all(format!("{head}content-length: {}\r\n\r\n{text}", text.len()).as_bytes())?;
+        (&mut &*stream).write_all(format!("{head}content-length: {}\r\n\r\n{text}", text.len()).as_bytes())?;
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use runbook::host::Attributes;
 use runbook::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -94,7 +95,7 @@ async fn launch(cx: &Context, site: &Site, release: Release) -> Result<Process> 
     let token = format!("{}-{}", release.release, cx.now().as_nanosecond());
     let program = std::env::current_exe()?;
     let (root, port, log) = (&site.root, site.port, site.state().join("guestbook.log"));
-    cx.files().write(&site.state().join("wanted"), token.as_bytes(), &Default::default()).await?;
+    cx.files().write(&site.state().join("wanted"), token.as_bytes(), &Attributes::default()).await?;
     let started = cx.run(&cmd!("{program} serve {root} {port} {token}").detached_into(log.clone())).await?;
     for _ in 0..200 {
         if let Some(process) = running(cx, site).await?.filter(|process| process.token == token) {

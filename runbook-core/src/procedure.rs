@@ -17,11 +17,26 @@ use crate::{Error, Outline, Record, Result, Run, Stored};
     label = "lacks some of what an input needs",
     note = "derive what it needs: `#[derive(Clone, Debug, Serialize, Deserialize, clap::Args)]`"
 )]
-pub trait Input: Record + Clone + clap::Args {}
+pub trait Input: Record + Clone {
+    // `clap::Args` is no supertrait, as the compiler would then complain of it alone and not say what to derive.
+
+    /// Adds its arguments to a command line.
+    fn add_to_command_line(command: clap::Command) -> clap::Command;
+    /// Reads it from a command line.
+    fn from_command_line(matches: &clap::ArgMatches) -> Result<Self, clap::Error>;
+}
 
 #[cfg(feature = "cli")]
 #[diagnostic::do_not_recommend]
-impl<T: Record + Clone + clap::Args> Input for T {}
+impl<T: Record + Clone + clap::Args> Input for T {
+    fn add_to_command_line(command: clap::Command) -> clap::Command {
+        T::augment_args(command)
+    }
+
+    fn from_command_line(matches: &clap::ArgMatches) -> Result<Self, clap::Error> {
+        T::from_arg_matches(matches)
+    }
+}
 
 /// What a procedure takes: a value that the journal can keep and, with the feature `cli`, that clap can read from
 /// the command line.
@@ -100,10 +115,10 @@ impl Definition {
             target: |inputs| Ok(P::target(&inputs.load()?)),
             accept: |inputs| inputs.load::<P::Input>().map(drop),
             #[cfg(feature = "cli")]
-            arguments: <P::Input as clap::Args>::augment_args,
+            arguments: P::Input::add_to_command_line,
             #[cfg(feature = "cli")]
             parse: |matches| {
-                let input = <P::Input as clap::FromArgMatches>::from_arg_matches(matches)?;
+                let input = P::Input::from_command_line(matches)?;
                 Stored::of(&input).map_err(|error| clap::Error::raw(clap::error::ErrorKind::Io, format!("{error:#}\n")))
             },
         }
@@ -210,6 +225,8 @@ impl Book {
 }
 
 /// Lists procedures for a [`Book`]: `procedures![deploy, update, roll_back]`.
+///
+/// Where the compiler expects a type and finds a function, the function lacks its `#[procedure]`.
 #[macro_export]
 macro_rules! procedures {
     ($($procedure:path),* $(,)?) => {

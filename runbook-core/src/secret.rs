@@ -97,9 +97,16 @@ impl From<Secret> for String {
 }
 
 /// A secret was written out instead of named. The message does not repeat what was written.
-#[derive(Debug, Clone, Copy, thiserror::Error)]
-#[error("a secret is named by where it comes from: `env:NAME` or `file:PATH`, never written out")]
+#[derive(Debug, Clone, Copy)]
 pub struct SecretSyntax;
+
+impl fmt::Display for SecretSyntax {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a secret is named by where it comes from: `env:NAME` or `file:PATH`, never written out")
+    }
+}
+
+impl std::error::Error for SecretSyntax {}
 
 /// An argument of a command line is a secret without further ado. Left to itself, `clap` repeats a value it refuses.
 #[cfg(feature = "cli")]

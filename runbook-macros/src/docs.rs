@@ -38,7 +38,7 @@ pub(crate) fn title_and_rest(text: &str) -> (&str, &str) {
 
 /// The name of a function as words: `quick_rollback` is "Quick rollback".
 pub(crate) fn words(name: &str) -> String {
-    let words = name.trim_start_matches("r#").replace('_', " ");
+    let words = name.replace('_', " ");
     let mut chars = words.trim().chars();
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }

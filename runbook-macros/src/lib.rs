@@ -23,17 +23,34 @@ mod step;
 ///
 /// Doc comments are for the people who read the runbook: those on the function, and those on its statements.
 ///
-/// ```ignore
+/// ```
+/// use runbook::prelude::*;
+/// # use serde::{Deserialize, Serialize};
+///
+/// #[derive(Clone, Debug, Serialize, Deserialize, clap::Args)]
+/// struct Site {
+///     root: String,
+///     revision: String,
+/// }
+///
 /// /// Standard update.
 /// ///
 /// /// Puts everything back by itself when the health check fails.
-/// #[procedure(target = site.root.display())]
-/// async fn update(run: &Run, site: &Site) -> Result<Release> {
+/// #[procedure(target = site.root)]
+/// async fn update(run: &Run, site: &Site) -> Result<String> {
 ///     /// Takes about a minute.
-///     let code = run.step("Pull the code", git::checkout(&site.root, &site.revision)).await?;
-///     run.check("Health", http::get(&site.health).within(60.seconds())).await?;
-///     Ok(code.release())
+///     let code = run.step("Pull the code", checkout(&site.root, &site.revision)).await?;
+///     run.check("Health", is_up(8080).within(60.seconds())).await?;
+///     Ok(code)
 /// }
+///
+/// let book = Book::new("site").procedures(procedures![update]);
+/// # #[step(rollback = put_back)]
+/// # async fn checkout(_cx: &Context, _root: &str, revision: &str) -> Result<String> { Ok(revision.to_owned()) }
+/// # async fn put_back(_cx: &Context, _root: &str, _revision: &str) -> Result<()> { Ok(()) }
+/// # #[check]
+/// # async fn is_up(_cx: &Context, _port: u16) -> Result<Finding> { Ok(Finding::pass("asked")) }
+/// # assert_eq!(book.list()[0].outline.items.len(), 2);
 /// ```
 ///
 /// | option | meaning |
@@ -49,24 +66,51 @@ pub fn procedure(options: TokenStream, item: TokenStream) -> TokenStream {
 /// The function gets the context and the arguments; at the call site the context is left out. The step keeps its
 /// arguments, `&T` as its owned form, so they must be `Clone`.
 ///
-/// ```ignore
+/// ```
+/// # use runbook::prelude::*;
 /// /// Start the service.
 /// #[step(rollback = stop_service)]
-/// async fn start_service(cx: &Context, unit: &str, port: u16) -> Result<Pid> { … }
+/// async fn start_service(cx: &Context, unit: &str, port: u16) -> Result<String> {
+///     let started = cx.run(&cmd!("start-service {unit} --port {port}")).await?;
+///     Ok(started.text()?.to_owned())
+/// }
 ///
-/// async fn stop_service(cx: &Context, unit: &str, port: u16) -> Result<()> { … }
+/// async fn stop_service(cx: &Context, unit: &str, _port: u16) -> Result<()> {
+///     cx.run(&cmd!("stop-service {unit}")).await?;
+///     Ok(())
+/// }
 ///
-/// run.step("Start", start_service("web", 8080)).await?;
+/// #[procedure]
+/// async fn deploy(run: &Run) -> Result<()> {
+///     run.step("Start", start_service("web", 8080)).await?;
+///     Ok(())
+/// }
 /// ```
 ///
 /// With `survey`, the step looks before it changes anything, and remembers what it saw:
 ///
-/// ```ignore
+/// ```
+/// # use runbook::prelude::*;
 /// #[step(survey = version_now, rollback = put_back)]
-/// async fn install(cx: &Context, version: &str, before: &Version) -> Result<Version> { … }
+/// async fn install(cx: &Context, version: &str, _before: &String) -> Result<String> {
+///     cx.run(&cmd!("install {version}")).await?;
+///     Ok(version.to_owned())
+/// }
 ///
-/// async fn version_now(cx: &Context, version: &str) -> Result<Survey<Version, Version>> { … }
-/// async fn put_back(cx: &Context, version: &str, before: &Version) -> Result<()> { … }
+/// async fn version_now(cx: &Context, version: &str) -> Result<Survey<String, String>> {
+///     let now = cx.run(&cmd!("installed")).await?.text()?.to_owned();
+///     if now == version {
+///         return Ok(Survey::Already(now));
+///     }
+///     let diff = Diff::turn("version", &now, version);
+///     Ok(Survey::predict(now, diff, version.to_owned()))
+/// }
+///
+/// async fn put_back(cx: &Context, _version: &str, before: &String) -> Result<()> {
+///     cx.run(&cmd!("install {before}")).await?;
+///     Ok(())
+/// }
+/// # let _ = install("2");
 /// ```
 ///
 /// Without it, the step acts at every run.
@@ -91,11 +135,18 @@ pub fn step(options: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Makes an async function a check: a value that `run.check` takes.
 ///
-/// ```ignore
+/// ```
+/// # use runbook::prelude::*;
 /// #[check]
-/// async fn site_is_up(cx: &Context, port: u16) -> Result<Finding> { … }
+/// async fn site_is_up(cx: &Context, port: u16) -> Result<Finding> {
+///     let answer = cx.output(&cmd!("curl --silent http://localhost:{port}/")).await?;
+///     Ok(Finding::of(answer.success(), answer.lossy()))
+/// }
 ///
-/// run.check("Site is up", site_is_up(8080).within(10.seconds())).await?;
+/// #[procedure]
+/// async fn look(run: &Run) -> Result<()> {
+///     run.check("Site is up", site_is_up(8080).within(10.seconds())).await
+/// }
 /// ```
 ///
 /// It takes the options `kind`, `subject`, `summary`, `command` and `reads` of `#[step]`.
@@ -106,8 +157,11 @@ pub fn check(options: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Builds a `Command` from one line, without a shell.
 ///
-/// ```ignore
+/// ```
+/// # use runbook::prelude::*;
+/// let (root, revision, paths) = ("/srv/the site", "v1", ["src", "docs"]);
 /// let log = cmd!("git -C {root} log --format='%an: %s' {revision}..HEAD -- {paths...}");
+/// assert_eq!(log.to_string(), "git -C '/srv/the site' log '--format=%an: %s' v1..HEAD -- src docs");
 /// ```
 ///
 /// - The line is split at white space. `'…'` keeps what is inside as it is; `"…"` keeps it together.

@@ -72,15 +72,15 @@ impl Town {
 
     /// The release that runs, after making sure that code, entries and process are all of that one, and that no
     /// entry is lost.
-    fn whole(&self, what: &str) -> u64 {
+    fn whole(&self, what: &str) -> usize {
         let health = self.ask("GET", "/health", "");
-        let release = health["release"].as_u64().expect("a release");
+        let release = health["release"].as_u64().and_then(|release| usize::try_from(release).ok()).expect("a release");
         let code = std::fs::read_to_string(self.path("site/app/release.json")).expect("the code");
         let code: Value = serde_json::from_str(&code).expect("JSON");
         assert_eq!(code["release"], release, "{what}: the code is of another release than the process");
         let names = ["entries.txt", "entries.jsonl", "guestbook.json"];
         let data: Vec<_> = names.iter().filter(|name| self.path("site/data").join(name).exists()).collect();
-        assert_eq!(data, [&names[release as usize - 1]], "{what}: the entries are of another release than the process");
+        assert_eq!(data, [&names[release - 1]], "{what}: the entries are of another release than the process");
         let entries = self.ask("GET", "/entries", "");
         let authors: Vec<_> = entries.as_array().expect("a list").iter().map(|entry| entry["author"].clone()).collect();
         assert_eq!(authors, ["Ada", "Grace", "Edsger"], "{what}: entries are lost");

@@ -1,5 +1,5 @@
 //! What the compiler says to a mistake: one small program for each, with the words it should see. The compiler is pinned
-//! in `rust-toolchain.toml`. `TRYBUILD=overwrite cargo test --test it ui` writes the words anew; read them.
+//! in `rust-toolchain.toml`. `TRYBUILD=overwrite cargo test --test it ui::` writes the words anew; read them.
 
 #[test]
 fn every_mistake_says_what_to_write() {

@@ -29,7 +29,7 @@ impl Run {
                 self.answer(&key, &title, &what, role, &*check).await
             }),
         );
-        let finding = engine.same_check(&key, &what, memo.await?)?;
+        let finding = Engine::same_check(&key, &what, memo.await?)?;
         if !asked_now {
             self.recalled(&key, &title, &what, role, check, &finding);
         }
@@ -150,7 +150,7 @@ impl Engine {
         });
     }
 
-    fn same_check(&self, key: &Key, what: &Description, memo: Memo) -> Result<Finding> {
+    fn same_check(key: &Key, what: &Description, memo: Memo) -> Result<Finding> {
         match memo {
             Memo::Found { kind, subject, finding, .. } if *kind == what.kind && *subject == what.subject => Ok(finding),
             Memo::Found { kind, subject, title, .. } => {

@@ -255,6 +255,8 @@ impl Taking {
     /// A step that does not heed the wish to stop is dropped after a while.
     async fn ended_by_force(&self, apply: impl Future<Output = Result<Stored>> + Send) -> Result<Stored> {
         tokio::select! {
+            // A step that ends at once never waits for that wish.
+            biased;
             result = apply => result,
             () = async { self.scope.hard.cancelled().await; tokio::time::sleep(Duration::from_secs(15)).await } => {
                 Err(crate::context::stopped())

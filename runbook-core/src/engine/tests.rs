@@ -249,7 +249,7 @@ fn name(next: &mut u32) -> String {
 }
 
 fn ops(fails: bool) -> impl Strategy<Value = Vec<Op>> {
-    let fail = if fails { 1 } else { 0 };
+    let fail = u32::from(fails);
     let set = |fails| Op::Set { name: String::new(), fails };
     let leaf = prop_oneof![
         12 => Just(set(None)),

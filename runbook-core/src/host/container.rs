@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::elsewhere::{Elsewhere, Way, host_elsewhere};
 use super::{Host, Local, Process};
-use crate::{Command, Result};
+use crate::{Command, Error, Result};
 
 /// A running container. Its image must hold `sh` and the usual small tools.
 ///
@@ -68,6 +68,10 @@ impl Way for Exec {
     }
 
     async fn open(&self, words: &[OsString]) -> Result<Process> {
+        // Docker itself would change them, and say nothing.
+        if let Some(word) = words.iter().find(|word| word.to_str().is_none()) {
+            return Err(Error::new(format!("`{}` is not text, and cannot be named in {}", word.display(), self.name)));
+        }
         let user = self.user.iter().flat_map(|user| ["--user", user]);
         let command = Command::new(&self.program).args(["exec", "--interactive"]).args(user).arg(&self.container);
         self.host.start(&command.args(words)).await

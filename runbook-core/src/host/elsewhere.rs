@@ -38,17 +38,25 @@ pub(super) struct Elsewhere(Arc<dyn Way>);
 
 /// Every command begins with this.
 ///
-/// Its environment comes as lines of its input, one `NAME='value'` each, because arguments are for everyone to see
-/// (`/proc/PID/cmdline`), here and there. A shell reads lines byte by byte, so what follows is left for the program.
-/// Then it says on its error output how it went: which process group it is in, or what is missing.
+/// Its environment comes as lines of its input, one `export NAME='value'` each, because arguments are for everyone to
+/// see (`/proc/PID/cmdline`), here and there. A shell reads lines byte by byte, so what follows is left for the program.
+/// Then it says on its error output how it went: which process group it is in, or what is missing. What a shell has
+/// built in (`command -v`) need not be there as a program.
 const PROLOGUE: &str = r#"_rb_lines=$1 _rb_dir=$2; shift 2
 _rb_nl=$(printf '\nx'); _rb_nl=${_rb_nl%x}
 while [ "$_rb_lines" -gt 0 ]; do
-  IFS= read -r _rb_line && eval "export $_rb_line" || exit 74
+  IFS= read -r _rb_line && eval "$_rb_line" || exit 74
   _rb_lines=$((_rb_lines - 1))
 done
 [ -z "$_rb_dir" ] || cd -- "$_rb_dir" || { echo "@runbook directory" >&2; exit 75; }
-command -v "$1" >/dev/null || { echo "@runbook program" >&2; exit 127; }
+_rb_has() {
+  case $1 in */*) [ -f "$1" ] && [ -x "$1" ]; return ;; esac
+  IFS=:
+  for _rb_at in $PATH; do [ -f "$_rb_at/$1" ] && [ -x "$_rb_at/$1" ] && return; done
+  return 1
+}
+_rb_has "$1" || { echo "@runbook program" >&2; exit 127; }
+unset IFS
 read -r _rb_group </proc/$$/stat
 _rb_group=${_rb_group##*") "}; _rb_group=${_rb_group#* }; _rb_group=${_rb_group#* }
 echo "@runbook group ${_rb_group%% *}" >&2
@@ -90,11 +98,11 @@ impl Elsewhere {
     /// Starts a command there.
     pub(super) async fn start(&self, command: &Command) -> Result<Process> {
         let command = command.launched();
-        let environment = Environment::of(&command)?;
-        let mut process = self.0.open(&words(&command, environment.lines)).await?;
+        let (words, lines) = prepared(&command)?;
+        let mut process = self.0.open(&words).await?;
         if let Some(stdin) = &mut process.stdin {
             // What went wrong when this cannot be written is said on the error output.
-            let _ = stdin.write_all(&environment.text).await;
+            let _ = stdin.write_all(&lines.text).await;
             let _ = stdin.flush().await;
         }
         let mut stderr = BufReader::new(process.stderr.take().unwrap_or_else(|| Box::new(tokio::io::empty())));
@@ -139,11 +147,20 @@ impl Elsewhere {
     }
 }
 
-fn words(command: &Command, lines: usize) -> Vec<OsString> {
+/// The words that start a command, and the lines it reads first. Words that are not text go the second way: what is
+/// made of them on the first is for each way to decide, and Docker decides to change them.
+fn prepared(command: &Command) -> Result<(Vec<OsString>, Lines)> {
+    let mut lines = Lines::environment(command)?;
     let dir = command.dir.as_ref().map(|dir| dir.clone().into_os_string()).unwrap_or_default();
+    let words = std::iter::once(&command.program).chain(&command.args);
+    let (dir, words) = if dir.to_str().is_some() && words.clone().all(|word| word.to_str().is_some()) {
+        (dir, words.cloned().collect())
+    } else {
+        lines.words(&dir, words);
+        (OsString::new(), Vec::new())
+    };
     let head = ["sh", "-c", PROLOGUE, "sh"].map(OsString::from).into_iter();
-    let head = head.chain([lines.to_string().into(), dir, command.program.clone()]);
-    head.chain(command.args.iter().cloned()).collect()
+    Ok((head.chain([lines.count.to_string().into(), dir]).chain(words).collect(), lines))
 }
 
 /// What the prologue says, and the lines before it: greetings of a shell, or why there was no shell.
@@ -160,39 +177,40 @@ async fn first_mark(stderr: &mut (impl tokio::io::AsyncBufRead + Unpin)) -> (Opt
     (None, noise)
 }
 
-/// The environment of a command, as the lines that the prologue reads.
+/// What the prologue reads and does, line by line.
 #[derive(Default)]
-struct Environment {
+struct Lines {
     text: Vec<u8>,
-    lines: usize,
+    count: usize,
 }
 
-impl Environment {
-    fn of(command: &Command) -> Result<Self> {
+impl Lines {
+    fn environment(command: &Command) -> Result<Self> {
         let mut this = Self::default();
         for (name, value) in &command.env {
+            let is_name =
+                |(n, byte): (usize, u8)| byte == b'_' || byte.is_ascii_alphabetic() || (n > 0 && byte.is_ascii_digit());
+            if name.is_empty() || !name.bytes().enumerate().all(is_name) {
+                return Err(Error::new(format!("`{name}` cannot be the name of an environment variable")));
+            }
+            let begin = format!("export {name}=");
             match value {
-                Value::Plain(value) => this.push(name, value)?,
-                Value::Secret(secret) => this.push(name, secret.expose()?.as_ref())?,
+                Value::Plain(value) => this.push(&begin, [value.as_os_str()]),
+                Value::Secret(secret) => this.push(&begin, [secret.expose()?.as_ref()]),
             }
         }
         Ok(this)
     }
 
-    fn push(&mut self, name: &str, value: &OsStr) -> Result<()> {
-        let wellformed = name
-            .bytes()
-            .enumerate()
-            .all(|(n, byte)| byte == b'_' || byte.is_ascii_alphabetic() || (n > 0 && byte.is_ascii_digit()));
-        if name.is_empty() || !wellformed {
-            return Err(Error::new(format!("`{name}` cannot be the name of an environment variable")));
-        }
-        self.text.extend_from_slice(name.as_bytes());
-        self.text.push(b'=');
-        self.text.extend_from_slice(&quoted(value, br#"'"$_rb_nl"'"#));
-        self.text.push(b'\n');
-        self.lines += 1;
-        Ok(())
+    fn words<'a>(&mut self, dir: &OsStr, words: impl Iterator<Item = &'a OsString>) {
+        self.push("_rb_dir=", [dir]);
+        self.push("set -- ", words.map(OsString::as_os_str));
+    }
+
+    fn push<'a>(&mut self, begin: &str, words: impl IntoIterator<Item = &'a OsStr>) {
+        let words: Vec<Vec<u8>> = words.into_iter().map(|word| quoted(word, br#"'"$_rb_nl"'"#)).collect();
+        self.text.extend([begin.as_bytes(), &words.join(&b' '), b"\n"].concat());
+        self.count += 1;
     }
 }
 
@@ -289,10 +307,18 @@ mod tests {
     #[test]
     fn the_environment_is_lines_that_a_shell_reads_back() {
         let command = Command::new("true").env("A", "it's").env("B", "two\nlines");
-        let environment = Environment::of(&command).expect("has names");
-        assert_eq!(environment.text, b"A='it'\\''s'\nB='two'\"$_rb_nl\"'lines'\n");
-        assert_eq!(environment.lines, 2);
-        let error = Environment::of(&Command::new("true").env("A;rm -rf /", "")).err().expect("is no name");
+        let (words, lines) = prepared(&command).expect("has names");
+        assert_eq!(lines.text, b"export A='it'\\''s'\nexport B='two'\"$_rb_nl\"'lines'\n");
+        assert_eq!(words[4..], ["2", "", "true"]);
+        let error = prepared(&Command::new("true").env("A;rm -rf /", "")).err().expect("is no name");
         assert_eq!(error.message(), "`A;rm -rf /` cannot be the name of an environment variable");
+    }
+
+    #[test]
+    fn words_that_are_not_text_are_lines_too() {
+        let command = Command::new("ls").arg(OsStr::from_bytes(b"\xff")).dir("/srv");
+        let (words, lines) = prepared(&command).expect("has names");
+        assert_eq!(lines.text, b"_rb_dir='/srv'\nset -- 'ls' '\xff'\n");
+        assert_eq!(words[4..], ["2", ""]);
     }
 }

@@ -2,6 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
+use syn::ext::IdentExt as _;
 use syn::{Expr, ExprLit, Lit, LitStr};
 
 use super::Action;
@@ -43,7 +44,7 @@ impl Describe {
 
     /// The method `describe`.
     pub(crate) fn expand(&self, action: &Action) -> TokenStream {
-        let name = action.name().to_string();
+        let name = action.name().unraw().to_string();
         let kind = self.kind.as_ref().map_or(name, LitStr::value);
         let (subject, summary) = (self.subject(action), self.summary(action));
         let command = self.command.as_ref().map(said).map(|text| quote!(.command(#text)));
@@ -86,7 +87,7 @@ impl Describe {
         match &self.summary {
             Some(summary) => said(summary),
             None if title.is_empty() => {
-                let words = docs::words(&action.name().to_string());
+                let words = docs::words(&action.name().unraw().to_string());
                 quote!(::runbook::__private::summary(#words, &__subject))
             }
             None => quote!(#title),

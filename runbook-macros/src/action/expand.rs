@@ -11,7 +11,7 @@ use crate::signature;
 impl Action {
     /// The type that keeps the arguments, and the constructor in place of the function.
     ///
-    /// ```ignore
+    /// ```text
     /// pub struct start { unit: <str as ToOwned>::Owned, port: u16 }
     /// pub fn start(unit: &str, port: u16) -> start { start { unit: unit.to_owned(), port } }
     /// ```
@@ -90,7 +90,13 @@ impl Action {
 
     /// A call of one of the functions beside it, spanned to where its name stands.
     pub(crate) fn call_beside(&self, path: &ExprPath, with_before: bool) -> TokenStream {
-        let (bind, names) = (self.bind(), self.arguments.iter().map(|argument| &argument.name));
+        let bind = self.bind();
+        // Located at the path, so that a function that takes other arguments is reported there.
+        let names = self.arguments.iter().map(|Argument { name, .. }| {
+            let mut name = name.clone();
+            name.set_span(path.span().resolved_at(name.span()));
+            name
+        });
         let before = with_before.then(|| quote!(__before));
         let call = quote_spanned!(path.span()=> #path(__cx, #(#names,)* #before).await);
         quote!(#bind #call)

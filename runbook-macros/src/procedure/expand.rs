@@ -10,7 +10,7 @@ use crate::docs;
 
 /// The function, which enters a scope of the run around its body, and the type of the same name.
 ///
-/// ```ignore
+/// ```text
 /// async fn update(run: &Run, site: &Site) -> Result<Release> {
 ///     async fn __body(run: &Run, site: &Site) -> Result<Release> { … }
 ///     let __run = ::runbook::__private::enter::<update>(run, site).await?;

@@ -2,6 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
+use syn::ext::IdentExt as _;
 use syn::punctuated::Punctuated;
 use syn::visit::{self, Visit};
 use syn::{
@@ -38,7 +39,7 @@ pub(super) struct Item {
 impl Outline {
     /// The outline of a function whose run has this name.
     pub(super) fn of(function: &ItemFn, run: &Ident) -> Self {
-        let name = function.sig.ident.to_string();
+        let name = function.sig.ident.unraw().to_string();
         let text = docs::text(&function.attrs);
         let (title, doc) = docs::title_and_rest(&text);
         let title = if title.is_empty() { docs::words(&name) } else { title.to_owned() };

@@ -1,10 +1,13 @@
+// The functions of a step are async and borrow what was before, whatever they do with it.
+#![allow(clippy::unused_async, clippy::ref_option)]
+
 use std::path::Path;
 
 use runbook::prelude::*;
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Pid(u32);
+pub(super) struct Pid(u32);
 
 /// Start the site.
 #[step(
@@ -16,7 +19,7 @@ pub struct Pid(u32);
     reads = [Resource::path(root)],
     writes = [Resource::new("port", port.to_string())],
 )]
-pub async fn start(_cx: &Context, root: &str, port: u16) -> Result<Pid> {
+pub(super) async fn start(_cx: &Context, root: &str, port: u16) -> Result<Pid> {
     ensure!(port > 0, "port 0 of `{root}`");
     Ok(Pid(u32::from(port)))
 }
@@ -27,7 +30,7 @@ async fn stop(_cx: &Context, root: &str, port: u16) -> Result<()> {
 
 /// Install it.
 #[step(survey = look, rollback = put_back, settle = put_back)]
-pub async fn install(_cx: &Context, host: &str, before: &Option<u32>) -> Result<u32> {
+pub(super) async fn install(_cx: &Context, host: &str, before: &Option<u32>) -> Result<u32> {
     Ok(before.unwrap_or(0) + u32::try_from(host.len())?)
 }
 
@@ -43,14 +46,14 @@ async fn put_back(_cx: &Context, host: &str, before: &Option<u32>) -> Result<()>
 }
 
 #[step]
-pub async fn mail(_cx: &Context, to: &str) -> Result<()> {
+pub(super) async fn mail(_cx: &Context, to: &str) -> Result<()> {
     ensure!(to.contains('@'), "`{to}` is no address");
     Ok(())
 }
 
 /// Whether the site answers.
 #[check(subject = "port {port}", command = "curl localhost:{port}")]
-pub async fn site_is_up(_cx: &Context, port: u16) -> Result<Finding> {
+pub(super) async fn site_is_up(_cx: &Context, port: u16) -> Result<Finding> {
     Ok(Finding::of(port == 80, "asked"))
 }
 

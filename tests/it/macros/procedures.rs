@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::actions::{Pid, install, mail, site_is_up, start};
 
 #[derive(Debug, Clone, Serialize, Deserialize, clap::Args)]
-pub struct Site {
+pub(super) struct Site {
     root: String,
     hosts: Vec<String>,
 }
@@ -14,7 +14,7 @@ pub struct Site {
 ///
 /// Takes five minutes.
 #[procedure(target = site.root)]
-pub async fn update(run: &Run, site: &Site) -> Result<Pid> {
+pub(super) async fn update(run: &Run, site: &Site) -> Result<Pid> {
     /// The newest there is.
     let pid = run.step("Start", start(&site.root, 80)).key("start").await?;
     run.each("Hosts", &site.hosts, async |run, host| {
@@ -43,7 +43,7 @@ pub async fn update(run: &Run, site: &Site) -> Result<Pid> {
 }
 
 #[procedure]
-pub async fn check_only(run: &Run) -> Result<()> {
+pub(super) async fn check_only(run: &Run) -> Result<()> {
     run.require("Up", site_is_up(80)).await
 }
 
@@ -52,6 +52,22 @@ pub async fn check_only(run: &Run) -> Result<()> {
 async fn taken_apart<'r>(run: &'r Run, Site { root, hosts: _ }: &'r Site) -> Result<String> {
     run.confirm(format!("Is {root} yours?")).await?;
     Ok(root.clone())
+}
+
+/// Names may be raw, arguments may have any name.
+#[procedure]
+async fn r#move(run: &Run) -> Result<()> {
+    run.step("Move", odd("web", 1, "x".to_owned())).await
+}
+
+#[step(rollback = odd_back)]
+async fn odd(context: &Context, cx: &str, r#type: u8, run: String) -> Result<()> {
+    ensure!(!context.is_cancelled(), "{cx} {} {run}", r#type);
+    Ok(())
+}
+
+async fn odd_back(context: &Context, cx: &str, r#type: u8, run: String) -> Result<()> {
+    context.pause(u64::from(r#type).millis()).await.with_context(|| format!("{cx} {run}"))
 }
 
 mod elsewhere {
@@ -106,6 +122,10 @@ fn a_procedure_says_what_it_runs_against() {
 fn procedures_are_listed_through_imports() {
     let names: Vec<_> = elsewhere::list().iter().map(runbook::Definition::name).collect();
     assert_eq!(names, ["update", "check_only"]);
+    assert_eq!(
+        (r#move::OUTLINE.name, r#move::OUTLINE.title),
+        ("move", "Names may be raw, arguments may have any name")
+    );
 }
 
 /// A procedure may live in a server: this compiles when its future can be sent to another thread.

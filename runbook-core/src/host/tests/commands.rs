@@ -41,8 +41,12 @@ pub(super) async fn run_as_they_are_given(cx: &Context, dir: &Path) {
 }
 
 pub(super) async fn name_what_is_missing(cx: &Context) {
-    let error = cx.run(&Command::new("no-such-program")).await.expect_err("does not start");
-    assert!(error.message().starts_with("no program `no-such-program`"), "{error:?}");
+    // Words of a shell are no programs.
+    for name in ["no-such-program", "/no/such/program", "/tmp", "export"] {
+        let error = cx.run(&Command::new(name)).await.expect_err("does not start");
+        let expected = [format!("no program `{name}`"), format!("no permission to run `{name}`")];
+        assert!(expected.iter().any(|expected| error.message().starts_with(expected)), "{error:?}");
+    }
     let error = cx.run(&Command::new("ls").dir("/no/such/dir")).await.expect_err("does not start");
     assert!(error.message().starts_with("no directory `/no/such/dir`"), "{error:?}");
     assert!(error.message().ends_with("to run `ls` in"), "{error:?}");
@@ -112,7 +116,7 @@ pub(super) async fn outlive_the_run(cx: &Context, dir: &Path) {
     while cx.files().read(&log).await.expect("is there") != b"up\n" {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    cx.run(&Command::new("kill").arg(&pid)).await.expect("runs until now");
+    cx.run(&sh(&format!("kill {pid}"))).await.expect("runs until now");
     let error = cx.run(&Command::new("no-such-program").detached()).await.expect_err("does not start");
     assert!(error.lines().iter().any(|line| line == "no program no-such-program"), "{error:?}");
 }
