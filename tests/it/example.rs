@@ -3,18 +3,24 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The program of an example. `cargo test` has built it already; asking again makes sure that a test run by itself never
-/// looks at an old one.
+/// The program of an example. It is built here, so that a test run by itself never looks at an old one; whoever has built
+/// the examples just now says so with `RUNBOOK_EXAMPLES_ARE_BUILT=1`.
 pub(crate) fn program(name: &str) -> PathBuf {
     let tests = std::env::current_exe().expect("this test");
     let profile = tests.parent().and_then(Path::parent).expect("the directory of the profile");
+    if std::env::var_os("RUNBOOK_EXAMPLES_ARE_BUILT").is_none() {
+        build(name, profile);
+    }
+    profile.join("examples").join(name)
+}
+
+fn build(name: &str, profile: &Path) {
     let target = profile.parent().expect("the target directory");
-    let mut cargo = Command::new(env!("CARGO"));
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(["build", "--offline", "--quiet", "--example", name, "--target-dir"]).arg(target);
     if profile.ends_with("release") {
         cargo.arg("--release");
     }
     let built = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("cargo runs");
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-    profile.join("examples").join(name)
 }
