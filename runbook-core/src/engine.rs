@@ -5,7 +5,7 @@
 //! for real. A [`scope`] keeps what to undo; [`unwind`] undoes it. Nothing else recovers from a crash, so nothing can
 //! disagree with it.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::context::World;
@@ -17,7 +17,7 @@ use crate::{Error, ErrorKind, Key, OnFailure, People, Result};
 pub(crate) use self::ask::Asking;
 pub(crate) use self::check::failed as check_failed;
 pub(crate) use self::erased::{DynStep, Irreversible, Reversible};
-pub(crate) use self::gate::{Again, Condition, mismatch};
+pub(crate) use self::gate::{Again, Condition, in_words, mismatch};
 pub(crate) use self::scope::Scope;
 pub(crate) use self::take::{Taking, is_inside_a_step};
 pub(crate) use self::undo::{Armed, Undo};
@@ -44,7 +44,6 @@ pub(crate) struct Engine {
     pub(crate) refused: OnceLock<Error>,
     /// Whether anything was, or may have been, changed.
     pub(crate) changed: AtomicBool,
-    pub(crate) warnings: AtomicU32,
     pub(crate) left: Mutex<Vec<Left>>,
 }
 
@@ -62,7 +61,23 @@ impl Engine {
     /// The value of a slot: the remembered one, or that of an effect.
     pub(crate) async fn once(&self, key: &Key, part: Part, effect: Effect<'_>) -> Result<Memo> {
         self.again.visit(key);
+        self.same_sort(key, part)?;
         self.journal.once(Slot::new(key, part), effect).await
+    }
+
+    /// An error when the journal remembers something of another sort under this key: a step where there is a check now.
+    fn same_sort(&self, key: &Key, part: Part) -> Result<()> {
+        let found = match part {
+            Part::Entered => "a scope",
+            Part::Survey => "a step",
+            Part::Value => "a check or a value",
+            _ => return Ok(()),
+        };
+        let mut others = [Part::Entered, Part::Survey, Part::Value].into_iter().filter(|other| *other != part);
+        match others.find_map(|other| self.recall(key, other)) {
+            Some(recorded) => Err(mismatch(key, &in_words(&recorded), found)),
+            None => Ok(()),
+        }
     }
 
     /// Remembers something that is never asked for again.
@@ -76,10 +91,8 @@ impl Engine {
     }
 
     pub(crate) fn say(&self, what: What) {
-        match what {
-            What::Warned { .. } => _ = self.warnings.fetch_add(1, Ordering::Relaxed),
-            What::Left(ref left) => locked(&self.left).push(left.clone()),
-            _ => {}
+        if let What::Left(left) = &what {
+            locked(&self.left).push(left.clone());
         }
         self.world.voice.say(self.world.clock.now(), what);
     }

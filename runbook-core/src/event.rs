@@ -422,21 +422,30 @@ pub(crate) struct Voice(Mutex<Spoken>);
 #[derive(Default)]
 struct Spoken {
     next: u64,
+    warnings: u32,
     readers: Vec<Box<dyn Reader>>,
 }
 
 impl Voice {
     pub(crate) fn new(readers: Vec<Box<dyn Reader>>) -> Self {
-        Self(Mutex::new(Spoken { next: 0, readers }))
+        Self(Mutex::new(Spoken { readers, ..Spoken::default() }))
     }
 
     pub(crate) fn say(&self, at: Timestamp, what: What) {
         let mut spoken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let event = redacted(Event { seq: spoken.next, at, what });
         spoken.next += 1;
+        spoken.warnings += u32::from(matches!(event.what, What::Warned { .. }));
         for reader in &mut spoken.readers {
             reader.read(&event);
         }
+    }
+}
+
+impl Voice {
+    /// How many warnings there were, whoever gave them: the engine, a step, or a trigger.
+    pub(crate) fn warnings(&self) -> u32 {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).warnings
     }
 }
 

@@ -1,14 +1,14 @@
 //! The runner: executes, resumes, plans and verifies the procedures of a book.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 
 use crate::context::{Ports, World};
-use crate::engine::{Again, Engine, Mode, Scope, locked, stops_here};
+use crate::engine::{Again, Engine, Mode, Scope, in_words, locked, stops_here};
 use crate::event::{LeftBecause, RunBegan, RunEnded, Voice, What};
 use crate::host::Leftovers;
 use crate::journal::{Answer, Began, Ended, Entry, FORMAT, Journal, Memo, MemoryStore, Part, Store};
@@ -347,7 +347,6 @@ impl Runner {
             mode,
             refused: OnceLock::new(),
             changed: AtomicBool::new(false),
-            warnings: AtomicU32::new(0),
             left: Mutex::default(),
         };
         let root = Scope::root(self.interrupts.soft.clone(), self.interrupts.hard.clone());
@@ -404,7 +403,7 @@ impl Execution {
             outcome,
             error: error.or(unwritten),
             left: locked(&self.engine.left).clone(),
-            warnings: self.engine.warnings.load(Ordering::Relaxed),
+            warnings: self.engine.world.voice.warnings(),
             output,
             took: self.since.elapsed(),
         };
@@ -446,11 +445,7 @@ impl Engine {
         match self.again.missed() {
             Some(key) if self.refused.get().is_none() => {
                 let entries = self.journal.entries();
-                let recorded = entries.iter().find(|entry| entry.key == key).map(|entry| match &entry.memo {
-                    Memo::Surveyed { kind, title, .. } => format!("step {kind} (`{title}`)"),
-                    Memo::Found { kind, title, .. } => format!("check {kind} (`{title}`)"),
-                    other => format!("{other:?}"),
-                });
+                let recorded = entries.iter().find(|entry| entry.key == key).map(|entry| in_words(&entry.memo));
                 Err(crate::engine::mismatch(&key, &recorded.unwrap_or_default(), "nothing: the procedure ended"))
             }
             _ => Ok(()),

@@ -1,14 +1,26 @@
 //! The tests that use the facade as a program would: one binary, a module a subject.
 
-#![allow(clippy::unused_async, unreachable_pub, reason = "procedures and steps are async and public by nature")]
+#![allow(
+    clippy::unused_async,
+    clippy::similar_names,
+    unreachable_pub,
+    reason = "procedures and steps are async and public by nature"
+)]
 
 #[cfg(feature = "cli")]
 mod cli;
 mod cuts;
 mod example;
 mod explore;
+#[cfg(all(feature = "cli", feature = "http"))]
+mod inputs;
+#[cfg(feature = "cli")]
+mod locks;
 mod macros;
+mod mistakes;
 #[cfg(all(feature = "cli", feature = "http"))]
 mod quickstart;
+#[cfg(feature = "cli")]
+mod secrets;
 mod tidy;
 mod ui;

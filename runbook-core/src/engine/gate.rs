@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::{Engine, Mode, Scope, locked};
-use crate::journal::{Entry, Part};
+use crate::journal::{Entry, Memo, Part};
 use crate::run::Window;
 use crate::{Check, Error, ErrorKind, Host, Key, Resource, Result};
 
@@ -141,4 +141,14 @@ pub(crate) fn mismatch(key: &Key, recorded: &str, found: &str) -> Error {
         format!("the journal and the code differ at `{key}`: recorded {recorded}, found {found}"),
     )
     .hint("resume the run with the program that began it; nothing was changed")
+}
+
+/// What is remembered, for an error that names it.
+pub(crate) fn in_words(memo: &Memo) -> String {
+    match memo {
+        Memo::Surveyed { kind, title, .. } => format!("step {kind} (`{title}`)"),
+        Memo::Found { kind, title, .. } => format!("check {kind} (`{title}`)"),
+        Memo::Entered { title, .. } => format!("the scope `{title}`"),
+        other => format!("{other:?}"),
+    }
 }

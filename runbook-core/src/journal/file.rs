@@ -103,6 +103,9 @@ impl FileStore {
 #[async_trait]
 impl Store for FileStore {
     async fn begin(&self, run: &RunId, began: &Began) -> Result<Box<dyn Journal>> {
+        if self.path(run).exists() {
+            return Err(Error::refused(format!("there is a run `{run}` already")).hint("start it again"));
+        }
         let lock = self.lock(run, began)?;
         let lines = Lines { entries: Vec::new(), chain: Chain::default(), whole: 0 };
         let journal = self.journal(run, lines, lock)?;

@@ -46,9 +46,11 @@ impl Lock {
     }
 
     fn write(mut self, holder: &Holder) -> Result<Self> {
-        let text = serde_json::to_vec(holder)?;
-        let write = |file: &mut File| {
-            file.set_len(0)?;
+        let mut text = serde_json::to_vec(holder)?;
+        let mut write = |file: &mut File| {
+            // Over what stands there, in one write: neither a crash nor a full disk may leave a lock that names nobody.
+            let length = usize::try_from(file.metadata()?.len()).unwrap_or_default();
+            text.resize(length.max(text.len()), b' ');
             file.rewind()?;
             file.write_all(&text)?;
             file.sync_data()

@@ -23,6 +23,8 @@ fn written(plain: &str) -> Vec<String> {
     let mut all = vec![
         plain.to_owned(),
         ascii(&json),
+        // Quoted for a person or a program, inside an event that is JSON itself.
+        self::json(&json),
         json,
         percent(plain, "%20", false),
         percent(plain, "%20", true),
