@@ -112,7 +112,7 @@ async fn another_user_of_a_container() {
 
 #[tokio::test]
 #[ignore = "needs docker: tests/all runs it"]
-async fn a_container() {
+async fn a_real_container() {
     let name = std::env::var("RUNBOOK_TEST_CONTAINER").expect("RUNBOOK_TEST_CONTAINER names a running container");
     let container = Container::named(name).shared();
     keeps_its_promises(container.clone(), 5005).await;
