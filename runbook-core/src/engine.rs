@@ -73,8 +73,8 @@ impl Engine {
             Part::Value => "a check or a value",
             _ => return Ok(()),
         };
-        let others = [Part::Entered, Part::Survey, Part::Value].into_iter().filter(|other| *other != part);
-        match others.filter_map(|other| self.recall(key, other)).next() {
+        let mut others = [Part::Entered, Part::Survey, Part::Value].into_iter().filter(|other| *other != part);
+        match others.find_map(|other| self.recall(key, other)) {
             Some(recorded) => Err(mismatch(key, &in_words(&recorded), found)),
             None => Ok(()),
         }

@@ -1,6 +1,11 @@
 //! The tests that use the facade as a program would: one binary, a module a subject.
 
-#![allow(clippy::unused_async, unreachable_pub, reason = "procedures and steps are async and public by nature")]
+#![allow(
+    clippy::unused_async,
+    clippy::similar_names,
+    unreachable_pub,
+    reason = "procedures and steps are async and public by nature"
+)]
 
 #[cfg(feature = "cli")]
 mod cli;

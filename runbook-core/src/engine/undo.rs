@@ -119,13 +119,6 @@ impl Engine {
 
     /// One act of an undo, once. Only a journal that cannot be written is an error; an undo that fails is left to a person.
     async fn act(&self, armed: &Armed, act: Act) -> Result<()> {
-        if act == Act::Settle && self.has_failed_undos() {
-            // What it reads is not all back. It settles for now, and once more when the run is resumed.
-            return match self.act_now(armed, act).await {
-                Ok(_) => Ok(()),
-                Err(error) => self.undo_failed(armed, error).await,
-            };
-        }
         let part = if act == Act::Rollback { Part::Undo } else { Part::Settle };
         let mut failure = None;
         let acting = async {
@@ -134,7 +127,13 @@ impl Engine {
                 Act::Settle => Memo::Settled { took },
             })
         };
-        let result = self.once(&armed.key, part, Box::pin(acting)).await;
+        let result = if act == Act::Settle && self.has_undo_to_come() {
+            // What settles now reads a world that is not wholly put back: it settles again after the rest, so nothing
+            // remembers that it has.
+            acting.await
+        } else {
+            self.once(&armed.key, part, Box::pin(acting)).await
+        };
         match (failure, result) {
             (Some(error), _) => self.undo_failed(armed, error).await,
             (None, result) => result.map(drop),
@@ -146,7 +145,8 @@ impl Engine {
         self.leave_behind(&armed.key, &armed.title, LeftBecause::UndoFailed(error), commands).await
     }
 
-    fn has_failed_undos(&self) -> bool {
+    /// Whether an undo has failed, and is tried again when the run is resumed.
+    fn has_undo_to_come(&self) -> bool {
         locked(&self.left).iter().any(|left| matches!(left.why, LeftBecause::UndoFailed(_)))
     }
 

@@ -106,6 +106,8 @@ impl Settings {
         builder.connect_timeout(Duration::from_secs(self.timeout.as_secs().max(1)));
         builder.known_hosts_check(KnownHosts::Strict).server_alive_interval(Duration::from_secs(15));
         builder.control_persist(IDLE);
+        // In a directory of its own that only this user can enter. A user of a service may have no home to put it.
+        builder.control_directory(std::env::temp_dir());
         if let Some(config) = &self.config {
             builder.config_file(config);
         }

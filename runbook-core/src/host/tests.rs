@@ -4,7 +4,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Become, Container, Host, Local};
+use super::{Attributes, Become, Container, Host, Local};
+use crate::command::Pipeline;
 use crate::{Command, Context, Secret};
 
 mod commands;
@@ -111,7 +112,7 @@ async fn another_user_of_a_container() {
 
 #[tokio::test]
 #[ignore = "needs docker: tests/all runs it"]
-async fn a_container() {
+async fn a_real_container() {
     let name = std::env::var("RUNBOOK_TEST_CONTAINER").expect("RUNBOOK_TEST_CONTAINER names a running container");
     let container = Container::named(name).shared();
     keeps_its_promises(container.clone(), 5005).await;
@@ -177,4 +178,37 @@ fn secret(value: &str) -> (tempfile::NamedTempFile, Secret) {
     std::fs::write(file.path(), value).expect("written");
     let secret = Secret::file(file.path());
     (file, secret)
+}
+
+/// A file system of this size in kilobytes, for the length of `body`.
+async fn on_a_small_disk(size: u32, body: impl AsyncFnOnce(&Context, &Path)) {
+    let cx = Context::local();
+    let dir = tempfile::tempdir().expect("made");
+    let mount = Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={size}k"), "none"]).arg(dir.path());
+    cx.run(&mount).await.expect("root may mount");
+    body(&cx, dir.path()).await;
+    cx.run(&Command::new("umount").arg(dir.path())).await.expect("unmounted");
+}
+
+#[tokio::test]
+#[ignore = "needs root, who may mount: tests/all runs it"]
+async fn a_full_disk_and_one_that_is_read_only_are_named() {
+    on_a_small_disk(64, async |cx, dir| {
+        let (path, much) = (dir.join("file"), vec![b'x'; 1 << 20]);
+        cx.files().write(&path, b"before", &Attributes::default()).await.expect("has room");
+        let error = cx.files().write(&path, &much, &Attributes::default()).await.expect_err("is full");
+        assert_eq!(format!("{error:#}"), format!("write `{}`: No space left on device (os error 28)", path.display()));
+        assert_eq!(error.advice(), Some("free some space on its file system"));
+        let pipeline = Pipeline::from_bytes(much).through(Command::new("cat")).into_file(&path, 0o600);
+        let error = cx.pipe(&pipeline).await.expect_err("is full");
+        assert!(format!("{error:#}").contains("No space left on device"), "{error:?}");
+        assert_eq!(cx.files().read(&path).await.expect("is as it was"), b"before");
+        assert_eq!(cx.files().list(dir).await.expect("listed"), ["file"], "nothing is left beside it");
+        cx.run(&Command::new("mount").args(["-o", "remount,ro"]).arg(dir)).await.expect("remounted");
+        let error = cx.files().write(&path, b"x", &Attributes::default()).await.expect_err("is read-only");
+        assert_eq!(error.advice(), Some("its file system is mounted read-only"));
+        let error = cx.files().remove(&path).await.expect_err("is read-only");
+        assert_eq!(error.message(), format!("remove `{}`", path.display()));
+    })
+    .await;
 }

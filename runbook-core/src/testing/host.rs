@@ -41,7 +41,7 @@ pub struct SimHost(Arc<Inner>);
 struct Inner {
     name: Arc<str>,
     machine: Mutex<Machine>,
-    programs: Mutex<Programs>,
+    programs: Mutex<Arc<Programs>>,
     calls: Mutex<Vec<String>>,
     drill: Mutex<Option<Arc<Drill>>>,
 }
@@ -52,7 +52,7 @@ impl SimHost {
         Self(Arc::new(Inner {
             name: name.into(),
             machine: Mutex::new(Machine::new(name)),
-            programs: Mutex::new(builtin::programs()),
+            programs: Mutex::new(Arc::new(builtin::programs())),
             calls: Mutex::default(),
             drill: Mutex::default(),
         }))
@@ -103,7 +103,7 @@ impl SimHost {
     /// With a program, called by these words: `git`, or `docker compose`. The longest words that a command begins
     /// with win; a program called by its path is found by its name.
     pub fn program(self, words: &str, program: impl Program + 'static) -> Self {
-        self.lock(&self.0.programs).add(words, Arc::new(program));
+        Arc::make_mut(&mut self.lock(&self.0.programs)).add(words, Arc::new(program));
         self
     }
 

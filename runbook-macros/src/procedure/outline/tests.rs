@@ -1,3 +1,5 @@
+//! What an outline says of a source.
+
 use syn::ItemFn;
 
 use super::*;
