@@ -89,7 +89,7 @@ fn the_vocabulary_knows_nothing_of_execution() {
 fn nothing_is_left_to_be_done() {
     for path in CODE.into_iter().flat_map(sources) {
         let text = std::fs::read_to_string(&path).expect("a source");
-        for word in ["todo!", "unimplemented!", "dbg!", "TODO", "FIXME"] {
+        for word in ["todo!(", "unimplemented!(", "dbg!(", "// TODO", "// FIXME"] {
             assert!(!text.contains(word), "{} holds {word}", path.display());
         }
     }

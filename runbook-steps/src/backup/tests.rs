@@ -1,3 +1,5 @@
+//! Backups, held to their laws and to real archives.
+
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 

@@ -1,3 +1,5 @@
+//! Env files, held to their laws; their syntax and constraints as tables.
+
 use std::path::Path;
 
 use runbook_core::{Check as _, Context, Secret, Step as _};

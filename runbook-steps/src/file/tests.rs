@@ -1,3 +1,5 @@
+//! Files, held to their laws.
+
 use std::os::unix::fs::{PermissionsExt as _, symlink as link};
 use std::path::Path;
 
