@@ -3,8 +3,6 @@
 //! `cargo bench --bench figures` prints the whole table, one line a row. Words behind `--` pick families of rows
 //! (`steps durable resume commands list memory crates`); `-- build` times clean builds too, which takes minutes.
 
-use std::process::ExitCode;
-
 use self::table::Row;
 
 #[path = "figures/book.rs"]
@@ -23,6 +21,8 @@ mod measure;
 mod memory;
 #[path = "figures/peers.rs"]
 mod peers;
+#[path = "figures/program.rs"]
+mod program;
 #[path = "figures/resume.rs"]
 mod resume;
 #[path = "figures/steps.rs"]
@@ -45,13 +45,8 @@ const FAMILIES: [Family; 8] = [
     ("build", build::times),
 ];
 
-fn main() -> ExitCode {
+fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
-    if let Some((role, args)) = args.split_first()
-        && let Some(code) = book::play(role, args)
-    {
-        return code;
-    }
     table::head();
     for (name, rows) in FAMILIES {
         let wanted = if args.is_empty() { name != "build" } else { args.iter().any(|arg| arg == name) };
@@ -59,5 +54,4 @@ fn main() -> ExitCode {
             rows().iter().for_each(Row::print);
         }
     }
-    ExitCode::SUCCESS
 }

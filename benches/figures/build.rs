@@ -1,29 +1,18 @@
 //! What it costs to build a program with `runbook`.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use super::measure::{dir, time};
+use super::program::{cargo, workspace};
 use super::table::{Count, Row, Time};
 
 /// How many crates the core alone may have: under 40.
 const CORE: u64 = 39;
 
-fn cargo(dir: &Path) -> Command {
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(dir).args(["--offline", "--quiet"]);
-    cargo
-}
-
-fn workspace() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this package is a member").to_owned()
-}
-
 /// How many crates are built for a package, itself and its macros included.
 fn crates_of(package: &str, features: &[&str]) -> Count {
-    let mut cargo = cargo(&workspace());
+    let mut cargo = cargo(workspace());
     cargo.args(["tree", "--package", package, "--edges", "normal,build", "--prefix", "none", "--format", "{p}"]);
     let output = cargo.args(features).output().expect("cargo starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -2,23 +2,20 @@
 
 use std::process::Command;
 
-use super::book::this;
 use super::measure::{dir, exec, interleaved};
+use super::program::call;
 use super::table::Row;
 
 /// How many commands each contender runs.
-pub(crate) const COMMANDS: u32 = 100;
+const COMMANDS: u32 = 100;
 
 pub(crate) fn rows() -> Vec<Row> {
     let dir = dir();
     let (journal, output) = (dir.path().join("journal"), dir.path().join("output"));
     let script = format!("for ((n = 0; n < {COMMANDS}; n++)); do /bin/true; done");
     let steps = COMMANDS.to_string();
-    let mut ours = || {
-        let run = ["run", "commands", "--steps", &steps, "--journal"];
-        exec(this("as-book").args(run).arg(&journal), &output)
-    };
-    let mut spawner = || exec(&mut this("as-spawner"), &output);
+    let mut ours = || exec(call(&["run", "commands", "--steps", &steps, "--journal"]).arg(&journal), &output);
+    let mut spawner = || exec(&mut call(&["spawn", &steps]), &output);
     let mut bash = || exec(Command::new("bash").arg("-c").arg(&script), &output);
     let [ours, spawner, bash] = interleaved(21, [&mut ours, &mut spawner, &mut bash]);
     let name = format!("{COMMANDS} commands as steps");

@@ -2,38 +2,28 @@
 
 use std::process::{Command, Stdio};
 
-use super::book::this;
 use super::measure::dir;
+use super::program::call;
 use super::table::{Memory, Row};
 
 const STEPS: u32 = 10_000;
 /// How much more than the empty process it may need, in KiB: 12 MB.
 const MORE: u64 = 12_000_000 / 1024;
 
-/// The most memory this process ever had, in KiB, from `/proc/self/status` (proc(5)).
-pub(crate) fn peak() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").expect("this is Linux");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the kernel says it");
-    line.trim().trim_end_matches(" kB").parse().expect("it is a number")
-}
-
-/// What a child says of its peak, on its last line of standard error.
-fn peak_of(child: &mut Command) -> Memory {
-    let output = child.stdin(Stdio::null()).stdout(Stdio::null()).output().expect("it starts");
+/// What a program says of its peak, on its last line of standard error.
+fn peak_of(program: &mut Command) -> u64 {
+    program.env("SAY_PEAK", "yes").stdin(Stdio::null()).stdout(Stdio::null());
+    let output = program.output().expect("it starts");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
-    Memory(said.lines().last().and_then(|line| line.parse().ok()).expect("it says its peak"))
+    said.lines().last().and_then(|line| line.parse().ok()).expect("it says its peak")
 }
 
 pub(crate) fn rows() -> Vec<Row> {
-    let dir = dir();
-    let steps = STEPS.to_string();
-    let run = ["run", "idle", "--steps", &steps, "--journal"];
-    let ours = peak_of(this("as-book-weighed").args(run).arg(dir.path()));
-    let empty = peak_of(&mut this("as-nobody"));
-    let most = (empty.0 + MORE) as f64 / empty.0 as f64;
-    vec![
-        Row::of(format!("peak memory of {STEPS} durable steps"), ours, "the empty process", empty).at_most(most),
-        Row::of("what it needs beyond that", Memory(ours.0 - empty.0), "allowed", Memory(MORE)).at_most(1.0),
-    ]
+    let (dir, steps) = (dir(), STEPS.to_string());
+    let ours = peak_of(call(&["run", "idle", "--steps", &steps, "--journal"]).arg(dir.path()));
+    let empty = peak_of(&mut call(&["nothing"]));
+    let peer = format!("the empty process, {}, and", Memory(empty));
+    let (more, allowed) = (Memory(ours - empty), Memory(MORE));
+    vec![Row::of(format!("memory of {STEPS} durable steps, beyond"), more, &peer, allowed).at_most(1.0)]
 }

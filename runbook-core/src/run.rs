@@ -38,6 +38,8 @@ pub struct Run {
     pub(crate) engine: Arc<Engine>,
     pub(crate) scope: Arc<Scope>,
     pub(crate) host: Arc<dyn Host>,
+    /// Its name, as every step tells it.
+    pub(crate) host_name: Arc<str>,
     /// Whether this is the handle the runner gave to the procedure it runs.
     pub(crate) outermost: bool,
 }
@@ -342,7 +344,7 @@ impl Run {
 
     /// The same run, with steps and checks that act on another host.
     pub fn on(&self, host: &Arc<dyn Host>) -> Run {
-        Run { host: host.clone(), ..self.clone() }
+        Run { host: host.clone(), host_name: host.name().into(), ..self.clone() }
     }
 
     /// Says something for people.

@@ -367,7 +367,8 @@ impl Execution {
     async fn perform(&self) -> Result<Stored> {
         self.engine.recall_halt(&self.root);
         let (engine, scope, host) = (self.engine.clone(), self.root.clone(), self.host.clone());
-        let run = Run { engine, scope, host, outermost: true };
+        let host_name = host.name().into();
+        let run = Run { engine, scope, host, host_name, outermost: true };
         let called = AssertUnwindSafe(self.definition.call(run, self.began.inputs.clone())).catch_unwind().await;
         let result = called.unwrap_or_else(|panic| Err(panicked(&*panic)));
         // The procedure went on as if nothing had been refused, or ended before the decision to go back.

@@ -1,10 +1,10 @@
 //! A value as the journal keeps it.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::{Error, Result};
@@ -21,18 +21,24 @@ pub trait Record: Serialize + DeserializeOwned + Send + Sync + 'static {}
 impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Record for T {}
 
 /// A value in the form the journal keeps it: JSON that is copied, never parsed, until it is loaded.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Stored(Arc<RawValue>);
+#[derive(Clone, PartialEq, Eq)]
+pub struct Stored(Arc<str>);
+
+/// Most steps need to know nothing of the world before, and many give nothing: all of them share this.
+static NOTHING: LazyLock<Arc<str>> = LazyLock::new(|| "null".into());
 
 impl Stored {
     /// The stored form of a value.
     pub fn of<T: Serialize + ?Sized>(value: &T) -> Result<Self> {
-        let raw = serde_json::value::to_raw_value(value).map_err(|error| {
+        let json = serde_json::to_string(value).map_err(|error| {
             let name = std::any::type_name::<T>();
             Error::from(error).context(format!("store a value of type `{name}` in the journal"))
         })?;
-        Ok(Self(raw.into()))
+        Ok(Self::json_text(&json))
+    }
+
+    fn json_text(json: &str) -> Self {
+        Self(if json == &**NOTHING { NOTHING.clone() } else { json.into() })
     }
 
     /// The value itself.
@@ -47,7 +53,7 @@ impl Stored {
 
     /// The JSON text.
     pub fn json(&self) -> &str {
-        self.0.get()
+        &self.0
     }
 
     /// The value as a JSON tree, for reading without its type.
@@ -56,13 +62,18 @@ impl Stored {
     }
 }
 
-impl PartialEq for Stored {
-    fn eq(&self, other: &Self) -> bool {
-        self.json() == other.json()
+impl Serialize for Stored {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let raw: &RawValue = serde_json::from_str(&self.0).map_err(serde::ser::Error::custom)?;
+        raw.serialize(serializer)
     }
 }
 
-impl Eq for Stored {}
+impl<'de> Deserialize<'de> for Stored {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self::json_text(Box::<RawValue>::deserialize(deserializer)?.get()))
+    }
+}
 
 impl fmt::Debug for Stored {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -94,21 +94,21 @@ impl Engine {
 
     /// Lets something that only looks happen, unless its scope is halted. What a failed scope inside still has to settle,
     /// settles first: its error did not come through to here.
-    pub(crate) async fn admit(&self, scope: &Arc<Scope>) -> Result<()> {
+    pub(crate) async fn admit(&self, scope: &Scope) -> Result<()> {
         if let Some(reason) = self.refuse(scope) {
             return Err(reason);
         }
         for scope in scope.chain() {
-            self.settle_pending(&scope).await?;
+            self.settle_pending(scope).await?;
         }
         Ok(())
     }
 
     /// Lets a change happen: as above, and on a resumed run only when its conditions still hold.
-    pub(crate) async fn admit_change(&self, scope: &Arc<Scope>) -> Result<()> {
+    pub(crate) async fn admit_change(&self, scope: &Scope) -> Result<()> {
         self.admit(scope).await?;
         for condition in self.again.due() {
-            self.ask_again(scope, condition).await?;
+            Box::pin(self.ask_again(scope, condition)).await?;
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Scopes: the procedure itself, and every part of it that is a unit. A scope counts positions, keeps what to undo, and
 //! can be halted.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -21,7 +21,7 @@ pub(crate) struct Scope {
     position: u32,
     next: AtomicU32,
     names: Mutex<BTreeSet<String>>,
-    undo: Mutex<BTreeMap<u32, Undo>>,
+    undo: Mutex<Stack>,
     /// Whether a failed scope inside has steps that are still to settle.
     unsettled: AtomicBool,
     halt: OnceLock<Error>,
@@ -29,6 +29,27 @@ pub(crate) struct Scope {
     pub(crate) soft: CancellationToken,
     /// Ends the current command too.
     pub(crate) hard: CancellationToken,
+}
+
+/// What a scope has to undo, by position. Almost everything comes in order, and goes all at once.
+#[derive(Default)]
+struct Stack(Vec<(u32, Undo)>);
+
+impl Stack {
+    fn put(&mut self, position: u32, undo: Undo) {
+        match self.find(position) {
+            Ok(at) => self.0[at].1 = undo,
+            Err(at) => self.0.insert(at, (position, undo)),
+        }
+    }
+
+    fn take(&mut self, position: u32) -> Option<Undo> {
+        self.find(position).ok().map(|at| self.0.remove(at).1)
+    }
+
+    fn find(&self, position: u32) -> Result<usize, usize> {
+        self.0.binary_search_by_key(&position, |(at, _)| *at)
+    }
 }
 
 impl Scope {
@@ -81,24 +102,25 @@ impl Scope {
 
     /// Puts something on the undo stack.
     pub(crate) fn arm(&self, position: u32, undo: Undo) {
-        locked(&self.undo).insert(position, undo);
+        locked(&self.undo).put(position, undo);
     }
 
     /// Takes something off the undo stack.
     pub(crate) fn disarm(&self, position: u32) -> Option<Undo> {
-        locked(&self.undo).remove(&position)
+        locked(&self.undo).take(position)
     }
 
     /// Takes the whole undo stack, first to last.
     pub(crate) fn take_undo(&self) -> Vec<Undo> {
-        std::mem::take(&mut *locked(&self.undo)).into_values().collect()
+        std::mem::take(&mut *locked(&self.undo)).0.into_iter().map(|(_, undo)| undo).collect()
     }
 
     /// Commits what was done so far, here and in the scopes around: it is never undone.
-    pub(crate) fn commit(self: &Arc<Self>, why: &Arc<str>) {
+    pub(crate) fn commit(&self, why: &Arc<str>) {
         for scope in self.chain() {
             let mut stack = locked(&scope.undo);
-            *stack = std::mem::take(&mut *stack).into_iter().map(|(at, undo)| (at, undo.committed(why))).collect();
+            let before = std::mem::take(&mut *stack).0;
+            *stack = Stack(before.into_iter().map(|(at, undo)| (at, undo.committed(why))).collect());
         }
     }
 
@@ -136,8 +158,8 @@ impl Scope {
     }
 
     /// This scope and those around it, innermost first.
-    pub(crate) fn chain(self: &Arc<Self>) -> impl Iterator<Item = Arc<Self>> {
-        std::iter::successors(Some(self.clone()), |scope| scope.parent.clone())
+    pub(crate) fn chain(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |scope| scope.parent.as_deref())
     }
 }
 
@@ -216,7 +238,7 @@ impl Scope {
         if !self.unsettled.swap(false, Ordering::Relaxed) {
             return Vec::new();
         }
-        locked(&self.undo).values().flat_map(Undo::settling).cloned().collect()
+        locked(&self.undo).0.iter().flat_map(|(_, undo)| undo.settling()).cloned().collect()
     }
 
     /// Hands the undo stack to the parent, as one entry.

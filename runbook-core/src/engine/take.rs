@@ -11,7 +11,7 @@ use crate::event::{StepEnd, What};
 use crate::journal::{Looked, Memo, Part};
 use crate::plan::Draft;
 use crate::{
-    Change, Context, Description, Error, ErrorKind, Host, Key, OnFailure, Planned, Question, QuestionKind, Result,
+    Change, Context, Description, Error, ErrorKind, Key, OnFailure, Planned, Question, QuestionKind, Result,
     Retry, Stored,
 };
 
@@ -26,10 +26,13 @@ pub(crate) fn is_inside_a_step() -> bool {
 }
 
 /// A step being taken.
-pub(crate) struct Taking {
-    pub(crate) engine: Arc<Engine>,
-    pub(crate) scope: Arc<Scope>,
-    pub(crate) host: Arc<dyn Host>,
+pub(crate) struct Taking<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) scope: &'a Scope,
+    /// What the step works with.
+    pub(crate) cx: Context,
+    /// The name of its host.
+    pub(crate) host: &'a Arc<str>,
     pub(crate) key: Key,
     pub(crate) position: u32,
     pub(crate) title: Arc<str>,
@@ -48,12 +51,14 @@ pub(crate) enum Verdict {
     Final(Error),
 }
 
-impl Taking {
+// What rarely happens is boxed where it is awaited: the future of a step is as big as the biggest of its branches, and
+// it is allocated and moved for every step.
+impl Taking<'_> {
     /// Takes the step; its output.
-    pub(crate) async fn take(self) -> Result<Stored> {
+    pub(crate) async fn take(&self) -> Result<Stored> {
         let what = self.step.describe();
         if self.engine.draft().is_some() {
-            return self.plan(&what).await;
+            return Box::pin(self.plan(&what)).await;
         }
         let span = tracing::info_span!("step", key = %self.key, title = %self.title, kind = %what.kind);
         self.take_live(&what).instrument(span).await
@@ -78,31 +83,26 @@ impl Taking {
     /// Looks at the world, as often as the policy allows.
     async fn survey(&self, what: &Description, fresh: &mut bool) -> Result<Memo> {
         *fresh = true;
-        self.engine.admit_change(&self.scope).await?;
-        self.began(what);
-        let cx = self.context();
+        self.engine.admit_change(self.scope).await?;
+        let kind: Arc<str> = what.kind.as_str().into();
+        self.began(what, kind.clone());
         let mut attempt = 1;
         loop {
-            let error = match AT_WORK.scope((), self.step.survey(&cx)).await {
-                Ok(seen) => return Ok(self.surveyed(what, seen.looked)),
+            let error = match AT_WORK.scope((), self.step.survey(&self.cx)).await {
+                Ok(seen) => return Ok(self.surveyed(what, kind, seen.looked)),
                 Err(error) => error,
             };
-            if let Some(memo) = self.failed(error, &mut attempt).await? {
+            if let Some(memo) = Box::pin(self.failed(error, &mut attempt)).await? {
                 return Ok(memo);
             }
         }
     }
 
-    fn surveyed(&self, what: &Description, looked: Looked) -> Memo {
+    fn surveyed(&self, what: &Description, kind: Arc<str>, looked: Looked) -> Memo {
         if let Looked::Change { changes, .. } = &looked {
             self.engine.say(What::StepSurveyed { key: self.key.clone(), changes: changes.clone() });
         }
-        Memo::Surveyed {
-            kind: what.kind.as_str().into(),
-            subject: what.subject.as_str().into(),
-            title: self.title.clone(),
-            looked,
-        }
+        Memo::Surveyed { kind, subject: what.subject.as_str().into(), title: self.title.clone(), looked }
     }
 
     /// What the journal remembers, if it is about this step.
@@ -127,7 +127,7 @@ impl Taking {
             title: self.title.clone(),
             step: self.step.clone(),
             before: before.clone(),
-            host: self.host.clone(),
+            host: self.cx.host().clone(),
         };
         let undo = match &self.irreversible {
             None => Undo::Step(armed),
@@ -146,7 +146,7 @@ impl Taking {
     ) -> Result<Stored> {
         let mut fresh = None;
         let applying = async {
-            self.engine.admit_change(&self.scope).await?;
+            self.engine.admit_change(self.scope).await?;
             let memo = self.apply_now(what, &before, changes, surveyed_now).await?;
             fresh = Some(if matches!(memo, Memo::Applied { found: true, .. }) {
                 StepEnd::FoundDone
@@ -159,14 +159,14 @@ impl Taking {
         match memo {
             Memo::Applied { output, took, .. } => {
                 if fresh.is_none() {
-                    self.began(what);
+                    self.began(what, what.kind.as_str().into());
                 }
                 self.ended(fresh.unwrap_or(StepEnd::Remembered), took, &output);
                 Ok(output)
             }
             Memo::Failed(error) => {
                 if fresh.is_none() {
-                    self.began(what);
+                    self.began(what, what.kind.as_str().into());
                     self.engine.say(What::StepFailed { key: self.key.clone(), error: error.clone() });
                 }
                 Err(error)
@@ -184,38 +184,38 @@ impl Taking {
         changes: Vec<Change>,
         surveyed_now: bool,
     ) -> Result<Memo> {
-        let (began, cx, mut attempt) = (Instant::now(), self.context(), 1);
+        let (began, mut attempt) = (Instant::now(), 1);
         if !surveyed_now {
-            self.began(what);
+            self.began(what, what.kind.as_str().into());
             self.engine.say(What::StepSurveyed { key: self.key.clone(), changes });
-            if let Some(output) = self.found_done(what, &cx).await {
+            if let Some(output) = Box::pin(self.found_done(what)).await {
                 return Ok(Memo::Applied { output, took: began.elapsed(), found: true });
             }
         }
         loop {
-            let error = match AT_WORK.scope((), self.limited(self.step.apply(&cx, before))).await {
+            let error = match AT_WORK.scope((), self.limited(self.step.apply(&self.cx, before))).await {
                 Ok(output) => return Ok(Memo::Applied { output, took: began.elapsed(), found: false }),
                 Err(error) => error,
             };
             let error = match error.kind() {
-                ErrorKind::Unknown => match self.look_until_known(what, &cx, error).await? {
+                ErrorKind::Unknown => match Box::pin(self.look_until_known(what, error)).await? {
                     Ok(output) => return Ok(Memo::Applied { output, took: began.elapsed(), found: true }),
                     Err(error) => error,
                 },
                 _ => error,
             };
-            if let Some(memo) = self.failed(error, &mut attempt).await? {
+            if let Some(memo) = Box::pin(self.failed(error, &mut attempt)).await? {
                 return Ok(memo);
             }
         }
     }
 
     /// The output of a step that turns out to be done. A step that acts every time is never found done.
-    async fn found_done(&self, what: &Description, cx: &Context) -> Option<Stored> {
+    async fn found_done(&self, what: &Description) -> Option<Stored> {
         if what.repeats {
             return None;
         }
-        match AT_WORK.scope((), self.step.survey(cx)).await {
+        match AT_WORK.scope((), self.step.survey(&self.cx)).await {
             Ok(seen) => match seen.looked {
                 Looked::Already(output) => Some(output),
                 Looked::Change { .. } => None,
@@ -225,11 +225,11 @@ impl Taking {
     }
 
     /// Looks again until it is known whether the change happened; when that stays unknown, the run parks for a person.
-    async fn look_until_known(&self, what: &Description, cx: &Context, error: Error) -> Result<Result<Stored, Error>> {
+    async fn look_until_known(&self, what: &Description, error: Error) -> Result<Result<Stored, Error>> {
         let looks = Retry::attempts(8);
         for attempt in 1.. {
             if !what.repeats {
-                match AT_WORK.scope((), self.step.survey(cx)).await.map(|seen| seen.looked) {
+                match AT_WORK.scope((), self.step.survey(&self.cx)).await.map(|seen| seen.looked) {
                     Ok(Looked::Already(output)) => return Ok(Ok(output)),
                     Ok(Looked::Change { .. }) => return Ok(Err(error.kind_of(ErrorKind::Transient))),
                     Err(_) => {}
@@ -246,7 +246,7 @@ impl Taking {
 
     async fn limited(&self, apply: impl Future<Output = Result<Stored>> + Send) -> Result<Stored> {
         let Some(deadline) = self.deadline else { return self.ended_by_force(apply).await };
-        match tokio::time::timeout(deadline, self.ended_by_force(apply)).await {
+        match Box::pin(tokio::time::timeout(deadline, self.ended_by_force(apply))).await {
             Ok(result) => result,
             Err(_) => Err(Error::new(format!("step `{}` took longer than {deadline:?}", self.title))),
         }
@@ -270,7 +270,7 @@ impl Taking {
             return Err(error);
         }
         if self.scope.hard.is_cancelled() || error.kind() == ErrorKind::Stopped {
-            return Err(self.engine.refuse(&self.scope).unwrap_or(error));
+            return Err(self.engine.refuse(self.scope).unwrap_or(error));
         }
         if let Some(after) = self.retry.after(*attempt).filter(|_| error.is_transient()) {
             let (key, attempt_now) = (self.key.clone(), *attempt);
@@ -280,7 +280,7 @@ impl Taking {
         }
         self.engine.say(What::StepFailed { key: self.key.clone(), error: error.clone() });
         let error = error.context(format!("step `{}` failed", self.title));
-        match self.engine.judge(&self.scope, &self.key, &self.title, error).await? {
+        match self.engine.judge(self.scope, &self.key, &self.title, error).await? {
             Verdict::Retry => {
                 *attempt = 1;
                 Ok(None)
@@ -293,21 +293,17 @@ impl Taking {
     async fn wait(&self, duration: Duration) -> Result<()> {
         tokio::select! {
             () = tokio::time::sleep(duration) => Ok(()),
-            () = self.scope.soft.cancelled() => Err(self.engine.refuse(&self.scope).unwrap_or_else(crate::context::stopped)),
+            () = self.scope.soft.cancelled() => Err(self.engine.refuse(self.scope).unwrap_or_else(crate::context::stopped)),
         }
     }
 
-    fn context(&self) -> Context {
-        Context::new(self.host.clone(), self.engine.world.clone(), self.key.clone(), self.scope.hard.clone())
-    }
-
-    fn began(&self, what: &Description) {
+    fn began(&self, what: &Description, kind: Arc<str>) {
         self.engine.say(What::StepBegan {
             key: self.key.clone(),
             title: self.title.clone(),
-            kind: what.kind.as_str().into(),
+            kind,
             summary: what.line().into(),
-            host: self.host.name().into(),
+            host: self.host.clone(),
             irreversible: self.irreversible.clone(),
         });
     }
@@ -321,7 +317,7 @@ impl Taking {
         let after = self.engine.draft().and_then(|draft| draft.known_after_step(what));
         let (planned, output) = match after {
             Some(step) => (Planned::KnownAfter { step }, None),
-            None => match AT_WORK.scope((), self.step.survey(&self.context())).await {
+            None => match AT_WORK.scope((), self.step.survey(&self.cx)).await {
                 Ok(seen) => match seen.looked {
                     Looked::Already(output) => (Planned::Already, Some(output)),
                     Looked::Change { changes, .. } => (Planned::WillChange(changes), seen.predicted),

@@ -106,7 +106,7 @@ impl Engine {
     pub(crate) async fn settle_pending(&self, scope: &Scope) -> Result<()> {
         for armed in scope.unsettled() {
             let key = Key::from(format!("{}^{}", armed.key, scope.key).as_str());
-            self.act(&Armed { key, ..armed }, Act::Settle).await?;
+            Box::pin(self.act(&Armed { key, ..armed }, Act::Settle)).await?;
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! The one fold over events that every renderer draws from.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -459,13 +460,12 @@ impl Summary {
         if self.nodes.last().is_some_and(|last| last.key == *key) {
             return self.nodes.len() - 1;
         }
-        if let Some(&slot) = self.index.get(key) {
-            return slot as usize;
-        }
-        let slot = self.nodes.len();
+        let slot = match self.index.entry(key.clone()) {
+            Entry::Occupied(known) => return *known.get() as usize,
+            Entry::Vacant(vacant) => *vacant.insert(u32::try_from(self.nodes.len()).unwrap_or(u32::MAX)) as usize,
+        };
         let title = title.map_or_else(|| key.as_str().into(), Arc::clone);
         self.nodes.push(Node::new(at, key.clone(), title, work(), self.parent_of(key)));
-        self.index.insert(key.clone(), u32::try_from(slot).unwrap_or(u32::MAX));
         slot
     }
 

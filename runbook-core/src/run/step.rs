@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::{Retry, Run};
 use crate::engine::{DynStep, Taking, is_inside_a_step};
-use crate::{Key, Result, Step};
+use crate::{Context, Key, Result, Step};
 
 /// A step about to be taken. Awaiting it takes it.
 #[must_use = "a step does nothing until it is awaited: write `.await?` behind it"]
@@ -58,12 +58,14 @@ impl<'a, S: Step + 'static> StepCall<'a, S> {
         self
     }
 
-    fn taking(self) -> Result<Taking> {
+    fn taking(self) -> Result<Taking<'a>> {
+        let (Run { engine, scope, host, host_name, .. }, key) = (self.run, self.key?);
         Ok(Taking {
-            engine: self.run.engine.clone(),
-            scope: self.run.scope.clone(),
-            host: self.run.host.clone(),
-            key: self.key?,
+            engine,
+            scope,
+            cx: Context::new(host.clone(), engine.world.clone(), key.clone(), scope.hard.clone()),
+            host: host_name,
+            key,
             position: self.position,
             title: self.title,
             step: self.step,
@@ -80,6 +82,7 @@ impl<'a, S: Step + 'static> IntoFuture for StepCall<'a, S> {
 
     fn into_future(self) -> Self::IntoFuture {
         // The output always comes from its stored form, so that a replay cannot give another.
-        Box::pin(async move { self.taking()?.take().await?.load() })
+        let taking = self.taking();
+        Box::pin(async move { taking.as_ref().map_err(Clone::clone)?.take().await?.load() })
     }
 }
