@@ -11,8 +11,8 @@ use crate::event::{StepEnd, What};
 use crate::journal::{Looked, Memo, Part};
 use crate::plan::Draft;
 use crate::{
-    Change, Context, Description, Error, ErrorKind, Key, OnFailure, Planned, Question, QuestionKind, Result,
-    Retry, Stored,
+    Change, Context, Description, Error, ErrorKind, Key, OnFailure, Planned, Question, QuestionKind, Result, Retry,
+    Stored,
 };
 
 tokio::task_local! {
