@@ -194,7 +194,8 @@ fn an_update_killed_at_a_few_moments_ends_whole() {
 #[test]
 #[ignore = "takes minutes: tests/all runs it"]
 fn an_update_killed_at_200_moments_ends_whole() {
-    drill(200);
+    let moments = std::env::var("RUNBOOK_KILLS").ok().and_then(|moments| moments.parse().ok());
+    drill(moments.unwrap_or(200));
 }
 
 #[test]
