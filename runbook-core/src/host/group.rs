@@ -1,5 +1,8 @@
 //! Process groups of this machine: ending them whole, and telling whether anything of them is left.
 
+use std::fs::File;
+use std::io::Read as _;
+
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 
@@ -37,6 +40,10 @@ impl Group {
     }
 }
 
+/// More than a line of `/proc/PID/stat` can be: 52 numbers of at most 20 digits and a name of at most 64 bytes. The
+/// kernel gives it in one piece.
+const LONGEST: usize = 2048;
+
 /// What the kernel says about a process, from `/proc/PID/stat` (proc(5)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Status {
@@ -50,7 +57,9 @@ pub(super) struct Status {
 impl Status {
     /// The status of this process, if there is one.
     pub(super) fn of(pid: u32) -> Option<Self> {
-        Self::parse(&std::fs::read(format!("/proc/{pid}/stat")).ok()?)
+        let mut stat = [0; LONGEST];
+        let length = File::open(format!("/proc/{pid}/stat")).and_then(|mut file| file.read(&mut stat)).ok()?;
+        Self::parse(&stat[..length])
     }
 
     /// The name of the program is in brackets and may itself hold brackets and blanks: fields count from the last one.

@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -213,6 +213,8 @@ impl FileJournal {
 
     /// Waits until this line is on the disk. Branches that come at the same time share one wait.
     async fn sync(&self, line: u64) -> Result<()> {
+        // The branches that are ready write their lines first.
+        tokio::task::yield_now().await;
         let mut synced = self.turn.lock().await;
         if *synced >= line {
             return Ok(());
@@ -221,9 +223,9 @@ impl FileJournal {
             let tail = self.tail();
             (tail.file.clone(), tail.written)
         };
-        tokio::task::spawn_blocking(move || file.sync_data())
-            .await
-            .map_err(|error| Error::new(error.to_string()))??;
+        // Waiting here blocks the thread, and is on purpose: to hand the wait to another thread and back takes longer than
+        // the disk does, and nothing of this run may go on before.
+        file.sync_data()?;
         self.syncs.fetch_add(1, Ordering::Relaxed);
         *synced = written;
         Ok(())
@@ -270,6 +272,3 @@ impl Journal for FileJournal {
         }
     }
 }
-
-#[allow(dead_code)]
-fn _object_safe(_: &dyn Journal, _: &dyn Store, _: &Path) {}
