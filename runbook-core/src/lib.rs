@@ -33,6 +33,8 @@ pub mod report;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+/// What stands over an `impl Step` that is written by hand.
+pub use async_trait::async_trait;
 pub use check::{Check, CheckExt, Evidence, Finding, HoldsFor, InARow, Units, Within};
 pub use clock::{Clock, SystemClock};
 pub use command::Command;

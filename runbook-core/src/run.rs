@@ -268,7 +268,10 @@ impl Run {
                 held.scope.arm(position, undo);
                 result
             }
-            (_, Some(Undo::Step(armed))) => self.engine.give_back(&armed).await.and(result),
+            (_, Some(Undo::Step(armed))) => match self.engine.give_back(&armed).await {
+                Err(error) if crate::engine::stops_here(&error) => Err(error),
+                given => result.and_then(|value| given.map(|()| value)),
+            },
             _ => result,
         };
         self.engine.leave(&held.scope, result).await

@@ -428,8 +428,9 @@ impl Execution {
     }
 
     fn outcome(&self, error: &Error) -> Outcome {
+        // What the author said would stay is named, and no resume could put it back.
         let left = locked(&self.engine.left);
-        let lost = left.iter().any(|left| !matches!(left.why, LeftBecause::Irreversible(_)));
+        let lost = left.iter().any(|left| matches!(left.why, LeftBecause::UndoFailed(_)));
         match error.kind() {
             ErrorKind::Parked | ErrorKind::Journal => Outcome::Paused,
             _ if lost => Outcome::RollbackIncomplete,
@@ -477,6 +478,6 @@ fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
 /// A name for a new run that sorts by time and is easily typed.
 fn new_id(clock: &dyn Clock) -> RunId {
     use std::hash::{BuildHasher as _, Hasher as _};
-    let chance = std::collections::hash_map::RandomState::new().build_hasher().finish() & 0xffff;
-    RunId(format!("{}-{chance:04x}", clock.now().strftime("%Y%m%d-%H%M%S")))
+    let (now, chance) = (clock.now(), std::collections::hash_map::RandomState::new().build_hasher().finish() & 0xff);
+    RunId(format!("{}-{:03x}{chance:02x}", now.strftime("%Y%m%d-%H%M%S"), now.subsec_millisecond()))
 }

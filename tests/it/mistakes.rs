@@ -712,6 +712,17 @@ async fn what_is_held_is_given_back_after_success_and_after_failure() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_run_does_not_end_well_while_something_is_still_held() {
+    let stage = Stage::new(procedures![held]);
+    stage.scene.break_("undo page", failed("the page is stuck"));
+    let finished = stage.run().await.ends(Outcome::RollbackIncomplete).says("the page is stuck");
+    assert_eq!(finished.left(), ["Maintenance page"]);
+    stage.scene.mend();
+    stage.resume().await.ends(Outcome::RolledBack);
+    assert!(stage.scene.state().values.is_empty(), "{:?}", stage.scene.done());
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_held_is_given_back_after_a_crash_and_a_resume() {
     for stuck in ["apply page", "apply a", "apply b", "undo page"] {
         let stage = Stage::new(procedures![held]);
@@ -856,7 +867,7 @@ async fn committed(run: &Run) -> Result<()> {
 async fn nothing_before_a_point_of_no_return_is_undone_and_it_is_named() {
     let stage = Stage::new(procedures![committed]);
     stage.scene.trouble("apply c", [failed("no c today")]);
-    let finished = stage.run().await.ends(Outcome::RollbackIncomplete);
+    let finished = stage.run().await.ends(Outcome::RolledBack);
     assert_eq!(finished.left(), ["A"]);
     assert_eq!(finished.ended.left[0].why, LeftBecause::PointOfNoReturn("the old data is gone".into()));
     assert_eq!(stage.scene.done(), ["apply a", "apply b", "undo c", "undo b"]);

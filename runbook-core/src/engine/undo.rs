@@ -111,10 +111,14 @@ impl Engine {
         Ok(())
     }
 
-    /// Takes back one step alone: the end of a hold.
+    /// Takes back one step alone: the end of a hold. An error when it could not be taken back.
     pub(crate) async fn give_back(&self, armed: &Armed) -> Result<()> {
         self.act(armed, Act::Rollback).await?;
-        self.act(armed, Act::Settle).await
+        self.act(armed, Act::Settle).await?;
+        match locked(&self.left).iter().find(|left| left.key == armed.key).map(|left| left.why.clone()) {
+            Some(LeftBecause::UndoFailed(error)) => Err(error.context(format!("give back `{}`", armed.title))),
+            _ => Ok(()),
+        }
     }
 
     /// One act of an undo, once. Only a journal that cannot be written is an error; an undo that fails is left to a person.
