@@ -362,9 +362,10 @@ pub enum Outcome {
     Done,
     /// Refused before any change.
     Refused,
-    /// Failed, and everything was put back.
+    /// Failed, and everything was put back but what the author said would stay: irreversible steps, and all before a point
+    /// of no return. Both are named.
     RolledBack,
-    /// Failed, and something could not be put back.
+    /// Failed, and an undo failed too; resuming the run tries it again.
     RollbackIncomplete,
     /// Paused, or waiting for a person; it can be continued.
     Paused,

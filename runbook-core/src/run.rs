@@ -61,7 +61,8 @@ impl Run {
         StepCall::new(self, title.into(), Some(why.into()), Arc::new(crate::engine::Irreversible(step)))
     }
 
-    /// Says that nothing before this will be undone.
+    /// Says that nothing before this will be undone. When the procedure fails later, what stays is named with this reason;
+    /// what came after this is put back, and the run is over like any that was rolled back.
     pub async fn point_of_no_return(&self, why: impl Into<Arc<str>>) -> Result<()> {
         let (key, why) = (self.next_key()?, why.into());
         if self.engine.draft().is_some() {
