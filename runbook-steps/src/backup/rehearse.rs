@@ -57,7 +57,8 @@ impl Step for Rehearse {
             Some(_) => {}
         }
         let before = RehearseBefore { scratch: backup.beside("rehearsal") };
-        let diff = Diff::note(format!("{} files are restored beside the backup and compared", backup.files));
+        let files = if backup.files == 1 { "1 file is".to_owned() } else { format!("{} files are", backup.files) };
+        let diff = Diff::note(format!("{files} restored beside the backup and compared"));
         Ok(Survey::predict(before, diff, VerifiedBackup::new(backup, None)))
     }
 
