@@ -344,9 +344,16 @@ pub enum CheckRole {
     Require,
     /// A warning.
     Observe,
+    /// What the procedure makes of it.
+    Probe,
 }
 
 impl CheckRole {
+    /// Whether a bad answer ends the procedure.
+    pub fn is_binding(self) -> bool {
+        matches!(self, Self::Check | Self::Require)
+    }
+
     /// Whether the procedure fails; a journal need not say so.
     #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
     pub(crate) fn is_check(&self) -> bool {

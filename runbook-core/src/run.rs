@@ -108,6 +108,11 @@ impl Run {
         Ok(finding.passes())
     }
 
+    /// Asks a check for its answer, and makes nothing of it: the procedure decides, as in a diagnosis or a report.
+    pub async fn probe<C: Check + 'static>(&self, title: impl Into<Arc<str>>, check: C) -> Result<Finding> {
+        self.ask_check(title.into(), Arc::new(check), CheckRole::Probe).await
+    }
+
     /// Runs a body as a unit: when it fails, its steps are rolled back before its error comes out, and the procedure may
     /// go another way.
     pub async fn scope<R>(&self, title: impl Into<Arc<str>>, body: impl AsyncFnOnce(&Run) -> Result<R>) -> Result<R> {
