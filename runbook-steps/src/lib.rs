@@ -4,6 +4,7 @@ extern crate runbook_core as runbook;
 
 pub mod backup;
 pub mod command;
+pub mod diagnosis;
 pub mod disk;
 pub mod env;
 pub mod file;
@@ -14,6 +15,7 @@ pub mod http;
 mod laws;
 pub mod memory;
 pub mod port;
+pub mod probes;
 pub mod sizes;
 #[cfg(feature = "tls")]
 pub mod tls;

@@ -10,6 +10,7 @@
 #[cfg(feature = "cli")]
 mod cli;
 mod cuts;
+mod diagnosis;
 mod example;
 mod explore;
 #[cfg(all(feature = "cli", feature = "http"))]
