@@ -1,6 +1,7 @@
 //! The check: a request, and what its answer must look like.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -127,6 +128,13 @@ impl Probe {
     /// Sends this value as JSON.
     pub fn send_json(mut self, body: impl Into<Value>) -> Self {
         self.request.body = Body::Json(body.into());
+        self
+    }
+
+    /// Asks this address, whatever the name in the URL resolves to: one machine behind a load balancer, or a site whose
+    /// name does not lead here yet. The name still goes into the request and is what the certificate must be for.
+    pub fn at(mut self, address: IpAddr) -> Self {
+        self.request.at = Some(address);
         self
     }
 
