@@ -69,14 +69,13 @@ host_address() {
 
 # Ready is what answers, not what was started.
 host_ready() {
-    wait_for 60 "the start of systemd" booted || { inside systemctl --failed --no-pager; exit 1; }
+    wait_for 60 "the start of systemd" inside systemctl list-jobs
+    inside timeout 60 systemctl is-system-running --wait >/dev/null || { inside systemctl --failed --no-pager; exit 1; }
     wait_for 30 PostgreSQL inside runuser -u postgres -- psql -qAtc 'SELECT 1'
-    wait_for 30 Redis inside sh -c 'redis-cli -e ping'
+    wait_for 30 Redis inside env REDISCLI_AUTH=lab-redis-password redis-cli -e ping
     wait_for 30 nginx curl -fsS -o /dev/null "http://$(host_address)/lab"
     wait_for 30 sshd ssh -F "$ssh_dir/config" -o BatchMode=yes -o ConnectTimeout=5 runbook-lab true
 }
-
-booted() { inside systemctl is-system-running | grep -qx running; }
 
 variables() {
     local address
