@@ -24,6 +24,7 @@ host_start() {
     network_up
     # What systemd needs as PID 1 without --privileged; NET_ADMIN is for the firewall of the container, not ours.
     docker run -d --name "$lab_container" --hostname marb --network "$lab_network" --add-host "$lab_domain:127.0.0.1" \
+        --add-host www.marb.test:127.0.0.1 \
         --cap-add SYS_ADMIN --cap-add NET_ADMIN --security-opt seccomp=unconfined --security-opt apparmor=unconfined \
         --cgroupns=host -v /sys/fs/cgroup:/sys/fs/cgroup:rw --tmpfs /run --tmpfs /run/lock --tmpfs /tmp:exec \
         --stop-signal SIGRTMIN+3 --dns-opt timeout:1 --dns-opt attempts:1 "$lab_image:latest" >/dev/null
@@ -45,6 +46,7 @@ ssh_up() {
     [ -f "$ssh_dir/key" ] || ssh-keygen -q -t ed25519 -N '' -C runbook-lab -f "$ssh_dir/key"
     inside sh -c 'cat >/etc/ssh/authorized_keys' <"$ssh_dir/key.pub"
     address=$(host_address)
+    inside cat /srv/lab/acme/ca.pem >"$lab_dir/ca.pem"
     inside cat /etc/ssh/ssh_host_ed25519_key.pub | sed "s/^/$address /" >"$ssh_dir/known"
     cat >"$ssh_dir/config" <<END
 Host runbook-lab
@@ -74,6 +76,7 @@ host_ready() {
     wait_for 30 PostgreSQL inside runuser -u postgres -- psql -qAtc 'SELECT 1'
     wait_for 30 Redis inside env REDISCLI_AUTH=lab-redis-password redis-cli -e ping
     wait_for 30 nginx curl -fsS -o /dev/null "http://$(host_address)/lab"
+    wait_for 30 "the certificate authority" inside curl -fsS http://127.0.0.1:14000/directory
     wait_for 30 sshd ssh -F "$ssh_dir/config" -o BatchMode=yes -o ConnectTimeout=5 runbook-lab true
 }
 
@@ -90,6 +93,7 @@ export RUNBOOK_LAB_SSH_CONFIG=$ssh_dir/config
 export RUNBOOK_LAB_SSH_KEY=$ssh_dir/key
 export RUNBOOK_LAB_SSH_PORT=22
 export RUNBOOK_LAB_DOMAIN=$lab_domain
+export RUNBOOK_LAB_CA=$lab_dir/ca.pem
 export RUNBOOK_LAB_HTTP=http://$address
 export RUNBOOK_LAB_HTTPS=https://$address
 export RUNBOOK_LAB_POSTGRES=postgresql://lab_admin:lab-admin-password@$address:5432/postgres
