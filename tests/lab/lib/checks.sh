@@ -4,12 +4,12 @@ failures=0
 
 # check TITLE COMMAND... : the command must succeed.
 check() {
-    local title=$1 output
+    local title=$1 output start=$SECONDS
     shift
     if output=$("$@" 2>&1); then
-        echo "ok    $title"
+        printf 'ok    %3d s  %s\n' $((SECONDS - start)) "$title"
     else
-        echo "WRONG $title"
+        printf 'WRONG %3d s  %s\n' $((SECONDS - start)) "$title"
         tail -n 15 <<<"$output" | sed 's/^/      /'
         failures=$((failures + 1))
     fi

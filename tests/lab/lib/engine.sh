@@ -48,7 +48,7 @@ mount_points() { awk -v dir="$lab_dir/" 'index($2, dir) == 1 { print $2 }' /proc
 network_up() {
     docker network inspect "$lab_network" >/dev/null 2>&1 && return
     # Internal: this machine reaches the container, and the container reaches nothing else.
-    docker network create --internal --subnet "$lab_subnet" -o com.docker.network.bridge.name=runbook-lab0 \
+    docker network create --internal --subnet "$lab_subnet" 
         "$lab_network" >/dev/null
 }
 

@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 from app.config.database import session
 from app.models import Claim, Provider
 from app.security import authenticated, decrypted, encrypted
-from app.tasks import score
 
 router = APIRouter(dependencies=[Depends(authenticated)])
 
@@ -57,6 +56,8 @@ def claim(number: int, database: Session = Depends(session)) -> dict:
 
 @router.post("/claims/{number}/score", status_code=202)
 def ask_for_score(number: int) -> dict:
+    from app.tasks import score  # Celery takes long to import, and the start of the API does not need it.
+
     return {"task": score.delay(number).id}
 
 

@@ -1,6 +1,5 @@
 """Whether the service can do its work, asked of PostgreSQL and Redis themselves."""
 
-from alembic.runtime.migration import MigrationContext
 from fastapi import APIRouter, Response
 from redis import Redis, RedisError
 from sqlalchemy import text
@@ -27,8 +26,8 @@ def health(response: Response) -> dict:
 def _database() -> tuple[str, str | None]:
     try:
         with engine.connect() as connection:
-            connection.execute(text("SELECT 1"))
-            return "connected", MigrationContext.configure(connection).get_current_revision()
+            revisions = connection.execute(text("SELECT version_num FROM alembic_version")).scalars()
+            return "connected", ", ".join(sorted(revisions)) or None
     except SQLAlchemyError as error:
         return f"error: {type(error).__name__}", None
 
