@@ -48,8 +48,7 @@ mount_points() { awk -v dir="$lab_dir/" 'index($2, dir) == 1 { print $2 }' /proc
 network_up() {
     docker network inspect "$lab_network" >/dev/null 2>&1 && return
     # Internal: this machine reaches the container, and the container reaches nothing else.
-    docker network create --internal --subnet "$lab_subnet" 
-        "$lab_network" >/dev/null
+    docker network create --internal --subnet "$lab_subnet" "$lab_network" >/dev/null
 }
 
 network_down() { docker network rm "$lab_network" >/dev/null 2>&1 || true; }
