@@ -16,8 +16,8 @@ host_up() {
 
 # Whether the container that runs is one of the image as it is now.
 host_is_current() {
-    [ "$(docker inspect -f '{{.State.Running}} {{.Image}}' "$lab_container" 2>/dev/null)" \
-        = "true $(docker inspect -f '{{.Id}}' "$lab_image:latest")" ]
+    [ "$(docker container inspect -f '{{.State.Running}} {{.Image}}' "$lab_container" 2>/dev/null)" \
+        = "true $(docker image inspect -f '{{.Id}}' "$lab_image:latest")" ]
 }
 
 host_start() {
@@ -32,7 +32,7 @@ host_start() {
 
 host_down() {
     local id
-    id=$(docker inspect -f '{{.Id}}' "$lab_container" 2>/dev/null) || return 0
+    id=$(docker container inspect -f '{{.Id}}' "$lab_container" 2>/dev/null) || return 0
     docker rm -f -v "$lab_container" >/dev/null
     # systemd made control groups below the container's own, and the engine removes only its own.
     find /sys/fs/cgroup -depth -type d -path "*$id*" -exec rmdir {} \; 2>/dev/null || true
@@ -66,7 +66,7 @@ END
 }
 
 host_address() {
-    docker inspect -f "{{(index .NetworkSettings.Networks \"$lab_network\").IPAddress}}" "$lab_container"
+    docker container inspect -f "{{(index .NetworkSettings.Networks \"$lab_network\").IPAddress}}" "$lab_container"
 }
 
 # Ready is what answers, not what was started.
