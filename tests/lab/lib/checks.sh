@@ -72,7 +72,7 @@ code() { as_marb git checkout -q "$1"; }
 
 # A copy of the application's database, and alembic on it.
 scratch() {
-    admin -c 'DROP DATABASE IF EXISTS scratch' -c 'CREATE DATABASE scratch OWNER marb_user'
+    admin -c 'SET client_min_messages = warning' -c 'DROP DATABASE IF EXISTS scratch' -c 'CREATE DATABASE scratch OWNER marb_user'
     inside runuser -u postgres -- sh -c 'pg_dump -Fc marb_risk_engine | pg_restore -d scratch'
 }
 scratch_url=postgresql://marb_user:lab-marb-password@localhost:5432/scratch
