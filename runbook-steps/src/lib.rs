@@ -10,11 +10,13 @@ pub mod file;
 pub mod git;
 #[cfg(feature = "http")]
 pub mod http;
+pub mod journald;
 #[cfg(test)]
 mod laws;
 pub mod memory;
 pub mod port;
 pub mod sizes;
+pub mod systemd;
 #[cfg(feature = "tls")]
 pub mod tls;
 pub mod tool;
