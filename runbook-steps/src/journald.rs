@@ -29,5 +29,5 @@ pub use self::facts::tail;
 pub use self::follow::{Follow, follow};
 pub use self::rate::{Rate, RateAtMost, rate};
 
-//#[cfg(test)]
-//mod tests;
+#[cfg(test)]
+mod tests;

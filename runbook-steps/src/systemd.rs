@@ -51,8 +51,8 @@ mod verify;
 
 mod checks;
 
-//#[cfg(feature = "testing")]
-//pub mod fake;
+#[cfg(feature = "testing")]
+pub mod fake;
 
 pub use self::checks::{
     ActiveAndStable, IsActive, IsEnabled, MemoryAtMost, MemoryOf, RestartCount, RestartsAtMost, TimerActive,
@@ -62,8 +62,8 @@ pub use self::daemon_reload::{DaemonReload, ManagerReloaded, daemon_reload};
 pub use self::enable::{Enable, Enablement, disable, enable};
 pub use self::exec_start::{ExecStart, exec_start};
 pub use self::facts::{Status, status, unit_of_pid};
-//#[cfg(feature = "testing")]
-//pub use self::fake::{Behaviour, Fake};
+#[cfg(feature = "testing")]
+pub use self::fake::{Behaviour, Fake};
 pub use self::mask::{Mask, Masking, mask, unmask};
 pub use self::reload::{Reload, Reloaded, reload};
 pub use self::reset_failed::{ResetFailed, reset_failed};
@@ -74,5 +74,5 @@ pub use self::stop::{Stop, Stopped, stop};
 pub use self::unit::{Invocation, Unit};
 pub use self::unit_file::{Installed, UnitFile, UnitFileBefore, drop_in, edit, install};
 
-//#[cfg(test)]
-//mod tests;
+#[cfg(test)]
+mod tests;
