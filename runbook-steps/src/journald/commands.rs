@@ -27,7 +27,7 @@ pub(super) struct Query<'a> {
     pub(super) priority: Option<Priority>,
     /// Whose text matches this regular expression; case counts.
     pub(super) pattern: Option<&'a str>,
-    /// At most this many.
+    /// At most this many, or all of a pattern after a cursor.
     pub(super) most: u32,
 }
 
@@ -38,7 +38,11 @@ fn journalctl() -> Command {
 
 impl Query<'_> {
     pub(super) fn command(&self) -> Command {
-        let mut command = journalctl().arg(format!("--unit={}", self.unit)).arg(format!("--lines={}", self.most));
+        let mut command = journalctl().arg(format!("--unit={}", self.unit));
+        // With a pattern, a number of lines means the last ones: from a cursor on, journalctl would go backwards.
+        if self.pattern.is_none() || !matches!(self.from, Some(From::At(_) | From::After(_))) {
+            command = command.arg(format!("--lines={}", self.most));
+        }
         command = match self.from {
             None => command,
             Some(From::Ago(time)) => command.arg(format!("--since=-{}s", time.as_secs().max(1))),

@@ -94,8 +94,8 @@ impl Errors {
                     all.push(entry);
                 }
             }
-            all.sort_by_key(|entry| entry.at);
         }
+        all.sort_by_key(|entry| entry.at);
         Ok(all)
     }
 

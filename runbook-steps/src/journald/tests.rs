@@ -24,7 +24,10 @@ const STARTED: &str = r#"{"__CURSOR":"s=1;i=1","__REALTIME_TIMESTAMP":"179523289
 async fn a_journal_that_cannot_be_read_is_unknown_and_never_no_errors() {
     let refusals = [
         Output::failed(1, "No journal files were opened due to insufficient permissions.\n"),
-        Output { stderr: b"Hint: You are currently not seeing messages from other users.\n".to_vec(), ..Output::ok("") },
+        Output {
+            stderr: b"Hint: You are currently not seeing messages from other users.\n".to_vec(),
+            ..Output::ok("")
+        },
         Output { stderr: b"No journal files were found.\n".to_vec(), ..Output::ok("") },
         Output { stderr: b"Journal file x is truncated, ignoring file.\n".to_vec(), ..Output::ok("") },
         Output::failed(1, "Failed to seek to cursor: Invalid argument\n"),

@@ -71,9 +71,10 @@ impl Step for Enable {
 
     fn describe(&self) -> Description {
         let (unit, verb) = (&self.unit, self.verb());
-        let (undo, when) = if verb == "enable" { ("disable", "at boot") } else { ("enable", "no longer at boot") };
+        let (undo, when) =
+            if verb == "enable" { ("disable", "started at boot") } else { ("enable", "no longer started at boot") };
         Description::new(format!("systemd.{verb}"), unit.as_str())
-            .summary(format!("{verb} {unit}: it is started {when}"))
+            .summary(format!("{verb} {unit}: it is {when}"))
             .command(format!("systemctl {verb} {unit}"))
             .undo_command(format!("systemctl {undo} {unit}"))
             .reads(unit.resource())

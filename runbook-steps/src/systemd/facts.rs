@@ -113,9 +113,10 @@ impl Status {
         if !self.succeeded() {
             line += &format!(", result {}", self.result.as_deref().unwrap_or_default());
         }
-        if let Some(status) = self.exit_status {
-            line +=
-                &format!(", its process {} {status}", if self.killed { "was ended by signal" } else { "exited with" });
+        let ended_well = self.active == ActiveState::Inactive && self.succeeded();
+        if let Some(status) = self.exit_status.filter(|_| !self.active.is_up() && !ended_well) {
+            let how = if self.killed { "was ended by signal" } else { "exited with" };
+            line += &format!(", its process {how} {status}");
         }
         match self.restarts {
             0 => line,

@@ -96,7 +96,8 @@ impl Fake {
 
     /// The host, with this systemd on it.
     pub fn on(&self, host: SimHost) -> SimHost {
-        let mut host = host.dir(UNITS).dir("/proc").dir("/run").ignoring("/proc").ignoring_state(LIFE).ignoring_state(JOURNAL);
+        let mut host =
+            host.dir(UNITS).dir("/proc").dir("/run").ignoring("/proc").ignoring_state(LIFE).ignoring_state(JOURNAL);
         for (unit, text) in &*locked(&self.0.files) {
             host = host.file(Path::new(UNITS).join(unit.as_str()), text);
         }

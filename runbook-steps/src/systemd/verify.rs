@@ -7,11 +7,9 @@ use runbook::{Context, Error, ErrorKind, Result};
 
 use super::{Unit, commands, failure};
 
-/// Where a file waits while it is read: a place that only root writes to, and that is gone with the next boot.
-const PLACE: &str = "/run/runbook-verify";
-
+/// Where the files of a unit wait while they are read: where only root writes, and that is gone with the next boot.
 fn place(unit: &Unit) -> PathBuf {
-    Path::new(PLACE).join(unit.as_str())
+    PathBuf::from(format!("/run/runbook-verify.{unit}"))
 }
 
 /// An error unless `systemd-analyze verify` finds nothing wrong with these files: the unit, and a drop-in beside it.

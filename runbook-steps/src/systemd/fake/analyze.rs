@@ -11,22 +11,76 @@ use super::unknown;
 
 /// The settings it knows; systemd knows many more.
 const KNOWN: &[&str] = &[
-    "Description", "Documentation", "After", "Before", "Wants", "Requires", "Conflicts", "PartOf", "BindsTo",
-    "StartLimitBurst", "StartLimitIntervalSec", "OnFailure",
-    "Type", "ExecStart", "ExecStartPre", "ExecStartPost", "ExecReload", "ExecStop", "Restart", "RestartSec", "User",
-    "Group", "WorkingDirectory", "Environment", "EnvironmentFile", "TimeoutStartSec", "TimeoutStopSec", "MemoryMax",
-    "MemoryHigh", "LimitNOFILE", "KillMode", "KillSignal", "PIDFile", "RemainAfterExit", "StandardOutput",
-    "StandardError", "SyslogIdentifier", "NoNewPrivileges", "PrivateTmp", "ProtectSystem", "ProtectHome",
-    "ReadWritePaths", "RuntimeDirectory", "StateDirectory", "LogsDirectory", "UMask", "Nice",
-    "WantedBy", "RequiredBy", "Also", "Alias", "OnCalendar", "OnBootSec", "OnUnitActiveSec", "Persistent", "Unit",
-    "RandomizedDelaySec", "AccuracySec", "ListenStream",
+    "Description",
+    "Documentation",
+    "After",
+    "Before",
+    "Wants",
+    "Requires",
+    "Conflicts",
+    "PartOf",
+    "BindsTo",
+    "StartLimitBurst",
+    "StartLimitIntervalSec",
+    "OnFailure",
+    "Type",
+    "ExecStart",
+    "ExecStartPre",
+    "ExecStartPost",
+    "ExecReload",
+    "ExecStop",
+    "Restart",
+    "RestartSec",
+    "User",
+    "Group",
+    "WorkingDirectory",
+    "Environment",
+    "EnvironmentFile",
+    "TimeoutStartSec",
+    "TimeoutStopSec",
+    "MemoryMax",
+    "MemoryHigh",
+    "LimitNOFILE",
+    "KillMode",
+    "KillSignal",
+    "PIDFile",
+    "RemainAfterExit",
+    "StandardOutput",
+    "StandardError",
+    "SyslogIdentifier",
+    "NoNewPrivileges",
+    "PrivateTmp",
+    "ProtectSystem",
+    "ProtectHome",
+    "ReadWritePaths",
+    "RuntimeDirectory",
+    "StateDirectory",
+    "LogsDirectory",
+    "UMask",
+    "Nice",
+    "WantedBy",
+    "RequiredBy",
+    "Also",
+    "Alias",
+    "OnCalendar",
+    "OnBootSec",
+    "OnUnitActiveSec",
+    "Persistent",
+    "Unit",
+    "RandomizedDelaySec",
+    "AccuracySec",
+    "ListenStream",
 ];
 
 /// `systemd-analyze verify` itself. Whether programs exist is not simulated.
 pub(super) fn verify(manager: &mut Manager<'_, '_>, args: &[&str]) -> Output {
-    let ["--man=no", "--recursive-errors=no", "--", file] = args else { return unknown("systemd-analyze verify", args) };
+    let ["--man=no", "--recursive-errors=no", "--", file] = args else {
+        return unknown("systemd-analyze verify", args);
+    };
     let file = Path::new(file);
-    let Some(name) = file.file_name().and_then(|name| name.to_str()) else { return unknown("systemd-analyze verify", args) };
+    let Some(name) = file.file_name().and_then(|name| name.to_str()) else {
+        return unknown("systemd-analyze verify", args);
+    };
     let (unit, config) = (Unit::named(name), Config::beside(manager.call.files(), file));
     let mut said: Vec<String> = config.lines().filter_map(|(n, line)| complaint(file, n, line)).collect();
     if let Some(refusal) = config.refusal(&unit) {

@@ -96,7 +96,9 @@ impl Config {
             0 => Some("Service has no ExecStart=, ExecStop=, or SuccessAction=. Refusing."),
             1 => None,
             _ if oneshot => None,
-            _ => Some("Service has more than one ExecStart= setting, which is only allowed for Type=oneshot services. Refusing."),
+            _ => Some(
+                "Service has more than one ExecStart= setting, which is only allowed for Type=oneshot services. Refusing.",
+            ),
         }
     }
 
@@ -107,7 +109,8 @@ impl Config {
 }
 
 fn fragment(tree: &Tree, unit: &Unit) -> Option<PathBuf> {
-    let template = unit.as_str().split_once('@').and_then(|(name, rest)| Some(format!("{name}@.{}", rest.rsplit_once('.')?.1)));
+    let template =
+        unit.as_str().split_once('@').and_then(|(name, rest)| Some(format!("{name}@.{}", rest.rsplit_once('.')?.1)));
     let names = [Some(unit.as_str().to_owned()), template];
     let paths = names.iter().flatten().flat_map(|name| PLACES.map(|place| Path::new(place).join(name)));
     paths.into_iter().find(|path| tree.stat(path).is_some())

@@ -95,6 +95,10 @@ pub(super) fn journalctl(manager: &mut Manager<'_, '_>, args: &[&str]) -> Output
     let all: Vec<Record> = manager.call.state(&journal_resource());
     let mut found: Vec<(usize, &Record)> =
         all.iter().enumerate().filter(|(place, record)| asked.wants(*place, record)).collect();
+    // With a pattern and a number of lines it goes backwards, from a cursor too.
+    if let (Some(cursor), Some(_), Some(grep)) = (asked.cursor.or(asked.after), asked.lines, &asked.grep) {
+        found = all.iter().enumerate().take(cursor + 1).filter(|(_, record)| grep.is_match(&record.message)).collect();
+    }
     if let Some(lines) = asked.lines {
         // From a cursor on the first ones, else the last.
         if asked.cursor.is_some() || asked.after.is_some() {

@@ -63,7 +63,11 @@ impl<'f, 'c> Manager<'f, 'c> {
     /// Every unit that was ever started here: those a snapshot knows, and those with a file.
     fn units(&mut self) -> Vec<Unit> {
         let names = self.call.files().list(UNITS).unwrap_or_default();
-        names.into_iter().filter(|name| name.contains('.') && !name.ends_with(".d") && !name.ends_with(".wants")).map(Unit::named).collect()
+        names
+            .into_iter()
+            .filter(|name| name.contains('.') && !name.ends_with(".d") && !name.ends_with(".wants"))
+            .map(Unit::named)
+            .collect()
     }
 
     fn life(&mut self, unit: &Unit) -> Life {
@@ -111,7 +115,13 @@ impl<'f, 'c> Manager<'f, 'c> {
                 life.restarts_at = None;
                 life.restarts += 1;
                 let counter = life.restarts;
-                self.log(unit, life, at, SYSTEMD, format!("{unit}: Scheduled restart job, restart counter is at {counter}."));
+                self.log(
+                    unit,
+                    life,
+                    at,
+                    SYSTEMD,
+                    format!("{unit}: Scheduled restart job, restart counter is at {counter}."),
+                );
                 if life.may_start(at) {
                     self.begin(unit, life, at);
                 } else {
@@ -171,7 +181,13 @@ impl<'f, 'c> Manager<'f, 'c> {
         life.exit = None;
         if let Some(code) = behaviour.fails {
             life.result = Some("exit-code".to_owned());
-            self.log(unit, life, at, SYSTEMD, format!("{unit}: Control process exited, code=exited, status={code}/n/a"));
+            self.log(
+                unit,
+                life,
+                at,
+                SYSTEMD,
+                format!("{unit}: Control process exited, code=exited, status={code}/n/a"),
+            );
             self.log(unit, life, at, SYSTEMD, format!("{unit}: Failed with result 'exit-code'."));
             life.turn(State::Failed, at);
             return false;
@@ -324,7 +340,12 @@ impl<'f, 'c> Manager<'f, 'c> {
             "loaded" => {}
             "not-found" => return Output::failed(5, format!("Failed to {verb} {unit}: Unit {unit} not found.\n")),
             "masked" => return Output::failed(1, format!("Failed to {verb} {unit}: Unit {unit} is masked.\n")),
-            _ => return Output::failed(1, format!("Failed to {verb} {unit}: Unit {unit} has a bad unit file setting.\n")),
+            _ => {
+                return Output::failed(
+                    1,
+                    format!("Failed to {verb} {unit}: Unit {unit} has a bad unit file setting.\n"),
+                );
+            }
         }
         if verb == "start" && matches!(life.state, State::Up | State::Starting) {
             return Output::ok("");
@@ -333,7 +354,8 @@ impl<'f, 'c> Manager<'f, 'c> {
             self.stop(unit, life, config);
         }
         let now = self.now;
-        let failed = Output::failed(1, format!("Job for {unit} failed.\nSee \"systemctl status {unit}\" for details.\n"));
+        let failed =
+            Output::failed(1, format!("Job for {unit} failed.\nSee \"systemctl status {unit}\" for details.\n"));
         if !life.may_start(now) {
             self.too_often(unit, life, now);
             return failed;
@@ -383,7 +405,9 @@ impl<'f, 'c> Manager<'f, 'c> {
         }
         let now = self.now;
         life.turn(State::Up, now);
-        self.log(unit, life, now, SYSTEMD, format!("Reloaded {unit}."));
+        for what in [format!("Reloading {unit}..."), format!("Reloaded {unit}.")] {
+            self.log(unit, life, now, SYSTEMD, what);
+        }
         Output::ok("")
     }
 
