@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use runbook::{Context, Description, Diff, Error, Result, Rollback, Step, Survey};
 use serde::{Deserialize, Serialize};
 
-use super::{FileState, Status, Unit, commands, facts};
+use super::{FileState, LoadState, Status, Unit, commands, facts};
 
 /// Has a unit started at boot. It is not started now: do that first, and enable what is known to start.
 pub fn enable(unit: impl Into<Unit>) -> Enable {
@@ -108,7 +108,12 @@ impl Step for Enable {
 #[async_trait]
 impl Rollback for Enable {
     async fn rollback(&self, cx: &Context, before: &FileState) -> Result<()> {
-        if self.state(cx).await? == *before {
+        let now = facts::status(cx, &self.unit).await?;
+        if now.load == LoadState::NotFound && *before == FileState::Disabled {
+            // Its file went first; links that are left of it go now. Without any, systemctl says that there is no unit.
+            return cx.run(&commands::act("disable", &self.unit).expect([0, 1])).await.map(drop);
+        }
+        if self.changeable(&now)? == *before {
             return Ok(());
         }
         if *before == FileState::EnabledRuntime {

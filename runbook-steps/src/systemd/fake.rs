@@ -102,7 +102,14 @@ impl Fake {
             host = host.file(Path::new(UNITS).join(unit.as_str()), text);
         }
         for unit in &*locked(&self.0.running) {
-            host = host.with_state(&unit.resource(), &life::Shown { up: true, ..life::Shown::default() });
+            let mut shown = life::Shown { up: true, ..life::Shown::default() };
+            host.edit(|tree| {
+                for path in self.decide(unit, tree).reads {
+                    shown.read.insert(path.clone(), tree.text(&path).unwrap_or_default());
+                }
+                Ok(())
+            });
+            host = host.with_state(&unit.resource(), &shown);
         }
         host.program("systemctl", Tool(self.clone(), manager::systemctl))
             .program("journalctl", Tool(self.clone(), journal::journalctl))

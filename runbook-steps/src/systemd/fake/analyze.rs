@@ -68,6 +68,7 @@ const KNOWN: &[&str] = &[
     "Persistent",
     "Unit",
     "RandomizedDelaySec",
+    "NotifyAccess",
     "AccuracySec",
     "ListenStream",
 ];

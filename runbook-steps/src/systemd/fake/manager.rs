@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use runbook::Resource;
 use runbook::command::Output;
-use runbook::testing::{Call, Tree};
+use runbook::testing::Call;
 
 use super::super::Unit;
 use super::super::unit_file::UNITS;
@@ -28,6 +28,11 @@ fn self_resource() -> Resource {
 
 fn life_resource(unit: &Unit) -> Resource {
     Resource::new(LIFE, unit.as_str())
+}
+
+/// Whether a unit is started at boot: a part of the unit, instead of the links of the real one.
+fn boot_resource(unit: &Unit) -> Resource {
+    Resource::new("unit", format!("{unit}/boot"))
 }
 
 /// `systemctl` itself.
@@ -293,7 +298,7 @@ impl<'f, 'c> Manager<'f, 'c> {
             "LoadState" => load_state(unit, config).to_owned(),
             "ActiveState" => active.to_owned(),
             "SubState" => sub.to_owned(),
-            "UnitFileState" => file_state(self.call.files(), unit, config).to_owned(),
+            "UnitFileState" => file_state(self.call, unit, config).to_owned(),
             "Result" => life.result.clone().unwrap_or_else(|| "success".to_owned()),
             "Type" => return only_service(config.get("Type").unwrap_or("simple").to_owned()),
             "MainPID" => return only_service(life.pid.to_string()),
@@ -412,24 +417,14 @@ impl<'f, 'c> Manager<'f, 'c> {
     }
 
     fn enable(&mut self, verb: &str, unit: &Unit, config: &Config) -> Output {
-        let Some(fragment) = &config.fragment else {
+        // What a unit left behind that has no file any more can still be removed.
+        let left_behind = verb == "disable" && self.call.state::<bool>(&boot_resource(unit));
+        if config.fragment.is_none() && !left_behind {
             return Output::failed(1, format!("Failed to {verb} unit: Unit file {unit} does not exist.\n"));
-        };
-        for target in config.all("WantedBy") {
-            let dir = Path::new(UNITS).join(format!("{target}.wants"));
-            let link = dir.join(unit.as_str());
-            let tree = self.call.files();
-            let done = if verb == "enable" {
-                tree.make_dir(&dir).and_then(|()| tree.symlink(fragment, &link))
-            } else {
-                tree.remove(&link).and_then(|()| match tree.list(&dir) {
-                    Ok(left) if left.is_empty() => tree.remove(&dir),
-                    _ => Ok(()),
-                })
-            };
-            if let Err(error) = done {
-                return Output::failed(1, format!("Failed to {verb} unit: {error}\n"));
-            }
+        }
+        match (verb, config.all("WantedBy").is_empty()) {
+            ("enable", false) => self.call.set_state(&boot_resource(unit), &true),
+            _ => self.call.forget(&boot_resource(unit)),
         }
         Output::ok("")
     }
@@ -472,14 +467,12 @@ fn load_state(unit: &Unit, config: &Config) -> &'static str {
     }
 }
 
-fn file_state(tree: &Tree, unit: &Unit, config: &Config) -> &'static str {
-    let wanted = config.all("WantedBy");
-    let links = |target: &&str| Path::new(UNITS).join(format!("{target}.wants")).join(unit.as_str());
+fn file_state(call: &Call<'_>, unit: &Unit, config: &Config) -> &'static str {
     match config {
         Config { fragment: None, .. } => "",
         Config { masked: true, .. } => "masked",
-        _ if wanted.is_empty() => "static",
-        _ if wanted.iter().map(links).any(|link| tree.stat(link).is_some()) => "enabled",
+        _ if config.all("WantedBy").is_empty() => "static",
+        _ if call.state::<bool>(&boot_resource(unit)) => "enabled",
         _ => "disabled",
     }
 }

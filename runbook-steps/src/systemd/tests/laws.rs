@@ -35,6 +35,7 @@ async fn deploy(run: &Run) -> Result<()> {
 }
 
 #[tokio::test]
+#[ignore = "takes a minute: tests/all runs it"]
 async fn a_unit_is_installed_started_and_enabled_or_nothing_is_left_of_it() {
     sound(explore::<deploy>(rig, runbook::NoInput {}).await);
 }
@@ -49,6 +50,7 @@ async fn update(run: &Run) -> Result<()> {
 }
 
 #[tokio::test]
+#[ignore = "takes a minute: tests/all runs it"]
 async fn after_a_rollback_a_service_works_with_the_old_code() {
     sound(explore::<update>(rig, runbook::NoInput {}).await);
 }
@@ -67,6 +69,7 @@ async fn maintain(run: &Run) -> Result<()> {
 }
 
 #[tokio::test]
+#[ignore = "takes a minute: tests/all runs it"]
 async fn a_service_that_was_stopped_is_up_again_on_what_was_there() {
     sound(explore::<maintain>(rig, runbook::NoInput {}).await);
 }
