@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use runbook::Command;
 
 use super::{Entry, Priority};
@@ -62,4 +63,10 @@ impl Query<'_> {
 /// What systemd itself wrote about one life of a unit; that it began comes first.
 pub(super) fn life(invocation: &Invocation) -> Command {
     journalctl().args(["_PID=1", &format!("INVOCATION_ID={invocation}")])
+}
+
+/// What the processes of a life wrote up to a second after this moment.
+pub(super) fn first_words(invocation: &Invocation, moment: Timestamp) -> Command {
+    let until = format!("--until=@{}", moment.as_second() + 1);
+    journalctl().args([until, format!("_SYSTEMD_INVOCATION_ID={invocation}")])
 }

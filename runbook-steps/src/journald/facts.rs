@@ -60,16 +60,22 @@ pub(super) async fn beginning(cx: &Context, unit: &Unit) -> Result<From> {
         .invocation
         .with_context(|| format!("`{unit}` was not started since systemd remembers"))
         .map_err(|error| error.kind_of(runbook::ErrorKind::Unknown).hint("say from when: `.since(10.minutes())`"))?;
-    let command = commands::life(&life);
-    let output = cx.output(&command).await?;
+    let Some(began) = first(cx, &commands::life(&life)).await? else {
+        return Err(Error::unknown(format!("the journal does not say when `{unit}` was started"))
+            .hint("it is not kept for long enough, or not readable; or say from when: `.since(10.minutes())`"));
+    };
+    // A process can be faster than systemd, and have said why it fails before systemd says that it was started.
+    let said = first(cx, &commands::first_words(&life, began.at)).await?;
+    Ok(From::At(said.filter(|said| said.at < began.at).unwrap_or(began).cursor))
+}
+
+/// The first entry a command gives.
+async fn first(cx: &Context, command: &Command) -> Result<Option<Entry>> {
+    let output = cx.output(command).await?;
     if !output.success() || !output.stderr.is_empty() {
-        return Err(unreadable(cx, &command, &output));
+        return Err(unreadable(cx, command, &output));
     }
-    match entries(&output)?.into_iter().next() {
-        Some(first) => Ok(From::At(first.cursor)),
-        None => Err(Error::unknown(format!("the journal does not say when `{unit}` was started"))
-            .hint("it is not kept for long enough, or not readable; or say from when: `.since(10.minutes())`")),
-    }
+    Ok(entries(&output)?.into_iter().next())
 }
 
 /// The last entry of a unit now, to go on from.

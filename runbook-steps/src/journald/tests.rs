@@ -66,6 +66,11 @@ async fn a_unit_that_does_not_exist_has_no_clean_record() {
 async fn errors_are_asked_for_by_priority_and_by_text() {
     let cx = host(|args| match args {
         [_, _, _, "_PID=1", _] => Output::ok(format!("{STARTED}\n")),
+        // It failed before systemd said that it was started: from there on.
+        [_, _, _, "--until=@1795232899", _] => {
+            Output::ok(STARTED.replace("i=1", "i=0").replace("898000000", "897999999"))
+        }
+        _ if !args.contains(&"--cursor=s=1;i=0") => Output::failed(2, "not from the first word on"),
         _ if args.contains(&"--priority=3") => Output::ok(""),
         _ if args.iter().any(|arg| arg.starts_with("--grep=")) => Output::failed(1, ""),
         _ => Output::failed(2, "unexpected"),

@@ -52,6 +52,8 @@ struct Asked<'a> {
     priority: Option<u8>,
     grep: Option<regex_lite::Regex>,
     life: Option<&'a str>,
+    own: Option<&'a str>,
+    until: Option<u64>,
 }
 
 impl<'a> Asked<'a> {
@@ -72,6 +74,11 @@ impl<'a> Asked<'a> {
                 Some(("--priority", number)) => asked.priority = Some(number.parse().ok()?),
                 Some(("--grep", pattern)) => asked.grep = Some(regex_lite::Regex::new(pattern).ok()?),
                 Some(("INVOCATION_ID", id)) => asked.life = Some(id),
+                Some(("_SYSTEMD_INVOCATION_ID", id)) => asked.own = Some(id),
+                Some(("--until", at)) => {
+                    let seconds: u64 = at.strip_prefix('@')?.parse().ok()?;
+                    asked.until = Some((seconds * 1000).saturating_sub(BOOT_MS.unsigned_abs()));
+                }
                 Some(_) => return None,
             }
         }
@@ -85,6 +92,8 @@ impl<'a> Asked<'a> {
             && self.after.is_none_or(|after| place > after)
             && self.priority.is_none_or(|priority| record.priority() <= priority)
             && self.grep.as_ref().is_none_or(|grep| grep.is_match(&record.message))
+            && self.until.is_none_or(|until| record.at <= until)
+            && self.own.is_none_or(|life| record.invocation == life && record.by != SYSTEMD)
             && self.life.is_none_or(|life| record.invocation == life && record.by == SYSTEMD)
     }
 }

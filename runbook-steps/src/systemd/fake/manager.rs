@@ -93,14 +93,14 @@ impl<'f, 'c> Manager<'f, 'c> {
         life
     }
 
+    /// What a snapshot shows comes first: a runner that dies between must not meet a new life that works with old files.
     fn keep(&mut self, unit: &Unit, life: &Life) {
-        let nothing = *life == Life::default();
-        if !nothing {
-            self.call.set_state(&life_resource(unit), life);
-        }
         match life.shown() {
             Shown { up: false, .. } => self.call.forget(&unit.resource()),
             shown => self.call.set_state(&unit.resource(), &shown),
+        }
+        if *life != Life::default() {
+            self.call.set_state(&life_resource(unit), life);
         }
     }
 
