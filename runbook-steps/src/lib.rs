@@ -11,12 +11,14 @@ pub mod file;
 pub mod git;
 #[cfg(feature = "http")]
 pub mod http;
+pub mod journald;
 #[cfg(test)]
 mod laws;
 pub mod memory;
 pub mod port;
 pub mod probes;
 pub mod sizes;
+pub mod systemd;
 #[cfg(feature = "tls")]
 pub mod tls;
 pub mod tool;
