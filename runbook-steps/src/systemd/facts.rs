@@ -1,5 +1,6 @@
 //! How a unit is read.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use runbook::{Context, Error, ErrorKind, Explain as _, Result};
@@ -108,15 +109,15 @@ impl Status {
             load => format!("{load}, {} ({})", self.active, self.sub),
         };
         if let Some(pid) = self.main_pid {
-            line += &format!(", process {pid}");
+            let _ = write!(line, ", process {pid}");
         }
         if !self.succeeded() {
-            line += &format!(", result {}", self.result.as_deref().unwrap_or_default());
+            let _ = write!(line, ", result {}", self.result.as_deref().unwrap_or_default());
         }
         let ended_well = self.active == ActiveState::Inactive && self.succeeded();
         if let Some(status) = self.exit_status.filter(|_| !self.active.is_up() && !ended_well) {
             let how = if self.killed { "was ended by signal" } else { "exited with" };
-            line += &format!(", its process {how} {status}");
+            let _ = write!(line, ", its process {how} {status}");
         }
         match self.restarts {
             0 => line,

@@ -1,5 +1,6 @@
 //! The files of units: installed, changed by drop-ins, edited.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
@@ -87,7 +88,7 @@ impl UnitFile {
             if text.lines().rfind(|line| line.starts_with('[')) != Some(header.trim_end()) {
                 text.push_str(&header);
             }
-            text.push_str(&format!("{name}={value}\n"));
+            let _ = writeln!(text, "{name}={value}");
         }
         self
     }

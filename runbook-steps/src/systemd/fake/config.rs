@@ -11,7 +11,7 @@ use super::super::Unit;
 use super::super::unit_file::UNITS;
 
 /// Where unit files lie, the first that has one wins.
-const PLACES: [&str; 4] = [UNITS, "/run/systemd/system", "/lib/systemd/system", "/usr/lib/systemd/system"];
+pub(super) const PLACES: [&str; 4] = [UNITS, "/run/systemd/system", "/lib/systemd/system", "/usr/lib/systemd/system"];
 
 /// The files of a unit as systemd read them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

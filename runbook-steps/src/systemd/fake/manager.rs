@@ -1,5 +1,7 @@
 //! The simulated systemd itself, and `systemctl`.
 
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use runbook::Resource;
@@ -8,7 +10,7 @@ use runbook::testing::Call;
 
 use super::super::Unit;
 use super::super::unit_file::UNITS;
-use super::config::Config;
+use super::config::{Config, PLACES};
 use super::journal::Record;
 use super::life::{Happens, Life, Shown, State};
 use super::{Fake, LIFE, journal_resource, unknown};
@@ -65,14 +67,11 @@ impl<'f, 'c> Manager<'f, 'c> {
         }
     }
 
-    /// Every unit that was ever started here: those a snapshot knows, and those with a file.
+    /// Every unit with a file.
     fn units(&mut self) -> Vec<Unit> {
-        let names = self.call.files().list(UNITS).unwrap_or_default();
-        names
-            .into_iter()
-            .filter(|name| name.contains('.') && !name.ends_with(".d") && !name.ends_with(".wants"))
-            .map(Unit::named)
-            .collect()
+        let tree = self.call.files();
+        let names: BTreeSet<String> = PLACES.iter().flat_map(|place| tree.list(place).unwrap_or_default()).collect();
+        names.into_iter().filter(|name| Unit::named(name).as_str() == name).map(Unit::named).collect()
     }
 
     fn life(&mut self, unit: &Unit) -> Life {
@@ -106,9 +105,9 @@ impl<'f, 'c> Manager<'f, 'c> {
 
     fn happens(&mut self, unit: &Unit, life: &mut Life, at: u64, what: Happens) {
         match what {
-            Happens::Says(line) => {
+            Happens::Says(words) => {
                 life.says.remove(0);
-                self.log(unit, life, at, "app", line);
+                self.log(unit, life, at, "app", words);
             }
             Happens::IsUp => {
                 life.up_at = None;
@@ -281,7 +280,7 @@ impl<'f, 'c> Manager<'f, 'c> {
         let mut text = String::new();
         for name in names.split(',') {
             if let Some(value) = self.property(unit, &life, &config, stale, name) {
-                text += &format!("{name}={value}\n");
+                let _ = writeln!(text, "{name}={value}");
             }
         }
         Output::ok(text)
@@ -316,9 +315,9 @@ impl<'f, 'c> Manager<'f, 'c> {
             "ReloadResult" => "success".to_owned(),
             "StateChangeTimestampMonotonic" => life.changed_at.to_string(),
             "ExecStart" => {
-                let line = config.get("ExecStart")?;
-                let program = line.split_whitespace().next().unwrap_or_default();
-                format!("{{ path={program} ; argv[]={line} ; ignore_errors=no ; status=0/0 }}")
+                let words = config.get("ExecStart")?;
+                let program = words.split_whitespace().next().unwrap_or_default();
+                format!("{{ path={program} ; argv[]={words} ; ignore_errors=no ; status=0/0 }}")
             }
             _ => return None,
         })

@@ -76,7 +76,7 @@ impl Transcript {
     fn new(cx: Context) -> Self {
         let masks = [
             (r"[0-9a-f]{32}", "LIFE"),
-            (r#"process \d+"#, "process PID"),
+            (r"process \d+", "process PID"),
             (r#""main_pid":\d+"#, r#""main_pid":PID"#),
             (r#""at":\d+"#, r#""at":AT"#),
             (r"\d+ ms", "N ms"),
@@ -99,7 +99,7 @@ impl Transcript {
         match answer {
             Ok(value) => self.say(what, serde_json::to_string(&value).expect("serialises")),
             Err(error) => {
-                self.say(what, format!("{:?} {} ({})", error.kind(), error.message(), error.advice().unwrap_or("-")))
+                self.say(what, format!("{:?} {} ({})", error.kind(), error.message(), error.advice().unwrap_or("-")));
             }
         }
     }

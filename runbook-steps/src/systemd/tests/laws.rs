@@ -18,7 +18,7 @@ fn rig() -> Rig {
     Rig::new().host(&systemd.on(host))
 }
 
-fn sound(report: Report) {
+fn sound(report: &Report) {
     report.is_sound();
 }
 
@@ -34,7 +34,7 @@ async fn deploy(run: &Run) -> Result<()> {
 #[tokio::test]
 #[ignore = "takes a minute: tests/all runs it"]
 async fn a_unit_is_installed_started_and_enabled_or_nothing_is_left_of_it() {
-    sound(explore::<deploy>(rig, runbook::NoInput {}).await);
+    sound(&explore::<deploy>(rig, runbook::NoInput {}).await);
 }
 
 /// New code, and a restart on it.
@@ -49,7 +49,7 @@ async fn update(run: &Run) -> Result<()> {
 #[tokio::test]
 #[ignore = "takes a minute: tests/all runs it"]
 async fn a_restarted_service_is_up_whatever_went_wrong() {
-    sound(explore::<update>(rig, runbook::NoInput {}).await);
+    sound(&explore::<update>(rig, runbook::NoInput {}).await);
 }
 
 /// Down for a change.
@@ -68,5 +68,5 @@ async fn maintain(run: &Run) -> Result<()> {
 #[tokio::test]
 #[ignore = "takes a minute: tests/all runs it"]
 async fn a_service_that_was_stopped_is_up_again_on_what_was_there() {
-    sound(explore::<maintain>(rig, runbook::NoInput {}).await);
+    sound(&explore::<maintain>(rig, runbook::NoInput {}).await);
 }
