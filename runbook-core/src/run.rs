@@ -11,10 +11,11 @@ use jiff::Timestamp;
 
 use crate::engine::{Asking, Engine, Reversible, Scope, Undo};
 use crate::event::What;
+use crate::host::{Become, Place};
 use crate::journal::{Memo, Part};
 use crate::{
-    Check, CheckRole, Error, ErrorKind, Finding, Host, Key, QuestionKind, Record, Result, Rollback, ScopeKind, Step,
-    Stored,
+    Check, CheckRole, Context, Error, ErrorKind, Finding, Host, Key, QuestionKind, Record, Result, Rollback, ScopeKind,
+    Step, Stored,
 };
 
 pub use self::guard::{Gauge, Reaction, Trigger};
@@ -351,9 +352,30 @@ impl Run {
         }
     }
 
+    /// Reads a fact on the host, and remembers it: which release was there before, what a unit last said. It changes
+    /// nothing.
+    pub async fn look<T: Record>(&self, fact: impl AsyncFnOnce(&Context) -> Result<T>) -> Result<T> {
+        let (world, key, stop) = (self.engine.world.clone(), self.scope.key.clone(), self.scope.soft.clone());
+        let cx = Context::new(self.host.clone(), world, key, stop);
+        self.remember(async || fact(&cx).await).await
+    }
+
     /// The same run, with steps and checks that act on another host.
     pub fn on(&self, host: &Arc<dyn Host>) -> Run {
         Run { host: host.clone(), host_name: host.name().into(), ..self.clone() }
+    }
+
+    /// The same run at this place; `local` is where it is already.
+    pub fn at(&self, place: &Place) -> Run {
+        match place {
+            Place::Local => self.clone(),
+            elsewhere => self.on(&elsewhere.host()),
+        }
+    }
+
+    /// The same run as another user of its host.
+    pub fn as_user(&self, user: impl Into<String>) -> Run {
+        self.on(&Become::user(user).on(&self.host).shared())
     }
 
     /// Says something for people.

@@ -59,7 +59,7 @@ impl Probes {
     /// Asks all of them at once. A bad answer fails nothing: it is in the report.
     pub async fn ask(self, run: &Run) -> Result<Report> {
         let asked = run.each(self.title.clone(), self.probes, async |run, probe: Probe| {
-            let finding = run.probe(probe.name.clone(), probe.check).await?;
+            let finding = run.probe(probe.check.describe().line(), probe.check).await?;
             Ok(Answer { name: probe.name, finding })
         });
         Ok(Report { title: self.title.to_string(), answers: asked.await? })

@@ -36,6 +36,7 @@ mod unit;
 mod commands;
 mod failure;
 mod job;
+mod ready;
 mod watch;
 
 mod daemon_reload;

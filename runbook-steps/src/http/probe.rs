@@ -192,6 +192,8 @@ fn summary(response: &Response, verdicts: &[Verdict]) -> String {
         Verdict::Holds(words) => (!bad && !words.is_empty()).then(|| words.clone()),
         Verdict::Fails(words) | Verdict::Unreadable(words) => Some(words.clone()),
     }));
+    // A body that is no JSON is so for every value that is wanted of it.
+    parts.dedup();
     redact::text(&parts.join(", ")).into_owned()
 }
 

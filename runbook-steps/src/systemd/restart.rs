@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use runbook::{Context, Description, Diff, Result, Rollback, Step, Survey};
+use runbook::{Check, Context, Description, Diff, Result, Rollback, Step, Survey};
 
+use super::ready::Ready;
 use super::start::{Running, Was};
 use super::{Status, Unit, facts, failure, job, watch};
 
@@ -14,16 +15,23 @@ use super::{Status, Unit, facts, failure, job, watch};
 /// before it is put back, and restarts then. One that was down before is stopped. One that was never restarted is left
 /// alone.
 pub fn restart(unit: impl Into<Unit>) -> Restart {
-    Restart { unit: unit.into(), window: watch::default_window(), limit: job::default_limit(), stops: false }
+    Restart {
+        unit: unit.into(),
+        window: watch::default_window(),
+        limit: job::default_limit(),
+        ready: None,
+        stops: false,
+    }
 }
 
 /// The step of [`restart`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 #[must_use = "a step does nothing until it is run: `run.step(\"title\", step).await?`"]
 pub struct Restart {
     unit: Unit,
     window: Duration,
     limit: Duration,
+    ready: Option<Ready>,
     stops: bool,
 }
 
@@ -40,6 +48,13 @@ impl Restart {
         self
     }
 
+    /// Once it is up, this has to pass within this time, on the way back as well: that a process runs does not say that it
+    /// serves.
+    pub fn ready(mut self, check: impl Check + 'static, within: Duration) -> Self {
+        self.ready = Some(Ready::new(check, within));
+        self
+    }
+
     /// While everything before it is put back it is down: for one that must not meet the older files or tables.
     pub fn stops_on_rollback(mut self) -> Self {
         self.stops = true;
@@ -52,7 +67,15 @@ impl Restart {
         if new.invocation.is_some() && new.invocation == now.invocation {
             return Err(failure::with_status(cx, &new, "was restarted, and is in the same life as before").await);
         }
+        self.is_ready(cx).await?;
         Ok(Running::of(new))
+    }
+
+    async fn is_ready(&self, cx: &Context) -> Result<()> {
+        match &self.ready {
+            Some(ready) => ready.wait(cx, &self.unit).await,
+            None => Ok(()),
+        }
     }
 }
 
@@ -83,7 +106,9 @@ impl Step for Restart {
     async fn apply(&self, cx: &Context, before: &Was) -> Result<Running> {
         let now = facts::status(cx, &self.unit).await?;
         if now.active.is_up() && now.invocation != before.invocation {
-            return watch::require_stable(cx, &self.unit, self.window).await.map(Running::of);
+            let status = watch::require_stable(cx, &self.unit, self.window).await?;
+            self.is_ready(cx).await?;
+            return Ok(Running::of(status));
         }
         self.launch(cx, &now).await
     }

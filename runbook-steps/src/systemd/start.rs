@@ -3,24 +3,26 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use runbook::{Context, Description, Diff, Result, Rollback, Step, Survey};
+use runbook::{Check, Context, Description, Diff, Result, Rollback, Step, Survey};
 use serde::{Deserialize, Serialize};
 
+use super::ready::Ready;
 use super::watch::Seen;
 use super::{ActiveState, Invocation, Status, Unit, facts, job, watch};
 
 /// Starts a unit, and sees that it stays up. Its rollback stops it.
 pub fn start(unit: impl Into<Unit>) -> Start {
-    Start { unit: unit.into(), window: watch::default_window(), limit: job::default_limit() }
+    Start { unit: unit.into(), window: watch::default_window(), limit: job::default_limit(), ready: None }
 }
 
 /// The step of [`start`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 #[must_use = "a step does nothing until it is run: `run.step(\"title\", step).await?`"]
 pub struct Start {
     unit: Unit,
     window: Duration,
     limit: Duration,
+    ready: Option<Ready>,
 }
 
 impl Start {
@@ -33,6 +35,13 @@ impl Start {
     /// systemd has to be done with it within this time, instead of two minutes.
     pub fn within(mut self, limit: Duration) -> Self {
         self.limit = limit;
+        self
+    }
+
+    /// Once it is up, this has to pass within this time, on the way back as well: that a process runs does not say that it
+    /// serves.
+    pub fn ready(mut self, check: impl Check + 'static, within: Duration) -> Self {
+        self.ready = Some(Ready::new(check, within));
         self
     }
 }
@@ -114,7 +123,11 @@ impl Step for Start {
         if !now.active.is_up() {
             job::launch(cx, "start", &now, self.limit).await?;
         }
-        watch::require_stable(cx, &self.unit, self.window).await.map(Running::of)
+        let status = watch::require_stable(cx, &self.unit, self.window).await?;
+        if let Some(ready) = &self.ready {
+            ready.wait(cx, &self.unit).await?;
+        }
+        Ok(Running::of(status))
     }
 
     fn predict(&self) -> Option<Running> {
