@@ -63,7 +63,7 @@ impl Marb {
         let probe = http::get(format!("{}{path}", self.url.trim_end_matches('/')));
         let probe = systemd_resources(probe).timeout(5.seconds());
         let probe = self.at.map_or(probe.clone(), |address| probe.at(address));
-        self.ca.iter().fold(probe, |probe, ca| probe.root_certificate(ca))
+        self.ca.iter().fold(probe, http::Probe::root_certificate)
     }
 
     /// How long it may take to become healthy.

@@ -367,10 +367,7 @@ impl Run {
 
     /// The same run at this place; `local` is where it is already.
     pub fn at(&self, place: &Place) -> Run {
-        match place {
-            Place::Local => self.clone(),
-            elsewhere => self.on(&elsewhere.host()),
-        }
+        if *place == Place::Local { self.clone() } else { self.on(&place.host()) }
     }
 
     /// The same run as another user of its host.

@@ -108,7 +108,9 @@ impl Report {
             1 => "does",
             _ => "do",
         };
-        let summary = format!("{}: {} of {} {verb} not pass", self.title, bad.len(), self.answers.len());
+        let names: Vec<&str> = self.bad().map(|answer| answer.name.as_str()).collect();
+        let (title, names) = (&self.title, names.join(", "));
+        let summary = format!("{title}: {} of {} {verb} not pass: {names}", bad.len(), self.answers.len());
         Err(Error::new(summary).details(bad))
     }
 }

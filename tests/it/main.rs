@@ -15,6 +15,8 @@ mod example;
 mod explore;
 #[cfg(all(feature = "cli", feature = "http"))]
 mod inputs;
+#[cfg(all(feature = "cli", feature = "http", feature = "ssh"))]
+mod lab;
 #[cfg(feature = "cli")]
 mod locks;
 mod macros;

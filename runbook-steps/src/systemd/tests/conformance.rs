@@ -59,9 +59,9 @@ fn simulated_with(units: Vec<(&'static str, String, Behaviour)>) -> Context {
     Context::on(Arc::new(systemd.on(SimHost::new("sim").dir("/lib/systemd/system"))))
 }
 
-/// A container that systemd runs: of the lab, or of `tests/services/systemd`.
+/// The container of the lab, which systemd runs.
 fn real() -> Context {
-    let name = ["RUNBOOK_LAB_CONTAINER", "RUNBOOK_TEST_SYSTEMD"].iter().find_map(|name| std::env::var(name).ok());
+    let name = std::env::var("RUNBOOK_LAB_CONTAINER").ok();
     Context::on(Container::named(name.expect("names a container that systemd runs")).shared())
 }
 
