@@ -42,20 +42,13 @@ impl Lab {
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
-    /// The book.
-    fn marb(&self) -> Command {
-        let mut marb = Command::new(example::program("marb"));
-        marb.stdin(Stdio::null());
-        marb
-    }
-
     fn journals(&self) -> &Path {
         self.journals.path()
     }
 
     /// Runs a procedure on the server.
     fn begin(&self, procedure: &str, more: &[&str]) -> Command {
-        let mut marb = self.marb();
+        let mut marb = marb();
         marb.args(["run", procedure, "--on", &format!("container:{}", self.container), "--patience", "40"]);
         marb.args(["--url", &format!("https://{}", variable("RUNBOOK_LAB_DOMAIN"))]);
         marb.args(["--at", &variable("RUNBOOK_LAB_ADDRESS"), "--ca", &variable("RUNBOOK_LAB_CA")]);
@@ -75,6 +68,13 @@ impl Lab {
     fn is_healthy(&self) {
         self.ends("quick_health", &[], 0);
     }
+}
+
+/// The book.
+fn marb() -> Command {
+    let mut marb = Command::new(example::program("marb"));
+    marb.stdin(Stdio::null());
+    marb
 }
 
 fn told(output: &Output, code: i32) -> String {
@@ -125,7 +125,7 @@ fn an_update_that_is_killed_anywhere_is_put_back_whole() {
         std::thread::sleep(Duration::from_millis(500 + 2000 * moment));
         runner.kill().and_then(|()| runner.wait()).expect("it is killed");
         let runs =
-            told(&lab.marb().args(["runs", "--json", "--journal"]).arg(lab.journals()).output().expect("it runs"), 0);
+            told(&marb().args(["runs", "--json", "--journal"]).arg(lab.journals()).output().expect("it runs"), 0);
         let runs: serde_json::Value = serde_json::from_str(&runs).expect("a list");
         let Some(open) = runs.as_array().expect("a list").iter().find(|run| run["open"] == true) else {
             // It was over, or had not begun.
@@ -133,7 +133,7 @@ fn an_update_that_is_killed_anywhere_is_put_back_whole() {
             continue;
         };
         let run = open["run"].as_str().expect("a name");
-        let mut resume = lab.marb();
+        let mut resume = marb();
         resume.args(["resume", run, "--roll-back", "--journal"]).arg(lab.journals());
         let output = resume.output().expect("it runs");
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
