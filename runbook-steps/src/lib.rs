@@ -14,6 +14,7 @@ pub mod http;
 mod laws;
 pub mod memory;
 pub mod port;
+pub mod python;
 pub mod sizes;
 #[cfg(feature = "tls")]
 pub mod tls;
