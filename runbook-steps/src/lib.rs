@@ -13,6 +13,7 @@ pub mod http;
 #[cfg(test)]
 mod laws;
 pub mod memory;
+pub mod nginx;
 pub mod port;
 pub mod python;
 pub mod sizes;
