@@ -16,6 +16,8 @@ pub mod memory;
 pub mod nginx;
 pub mod port;
 pub mod python;
+#[cfg(feature = "redis")]
+pub mod redis;
 pub mod sizes;
 #[cfg(feature = "tls")]
 pub mod tls;
