@@ -1,6 +1,6 @@
 //! A page in place of a site.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use runbook::host::FileKind;
@@ -60,7 +60,7 @@ impl Maintenance {
         config::with_page(&text, &self.page, &path)
     }
 
-    async fn lead_to(&self, cx: &Context, target: &PathBuf) -> Result<()> {
+    async fn lead_to(&self, cx: &Context, target: &Path) -> Result<()> {
         cx.files().symlink(target, &self.server.enabled(&self.site)).await
     }
 }

@@ -34,7 +34,7 @@ impl Nginx {
 
     /// With its sites in `sites-available` and `sites-enabled` of this directory.
     pub fn root(mut self, root: impl AsRef<Path>) -> Self {
-        self.root = root.as_ref().to_owned();
+        root.as_ref().clone_into(&mut self.root);
         self
     }
 
@@ -46,7 +46,7 @@ impl Nginx {
 
     /// With its process number in this file.
     pub fn pid_file(mut self, path: impl AsRef<Path>) -> Self {
-        self.pid_file = path.as_ref().to_owned();
+        path.as_ref().clone_into(&mut self.pid_file);
         self
     }
 

@@ -80,9 +80,12 @@ impl Check for ListLength {
 
     async fn check(&self, _cx: &Context) -> Result<Finding> {
         let answer = self.redis.ask::<u64>(::redis::cmd("LLEN").arg(&self.key)).await?;
-        let judge = |length| match length > self.max {
-            true => Finding::fail(format!("{} holds {length}, wanted at most {}", self.key, self.max)),
-            false => Finding::pass(format!("{} holds {length}", self.key)),
+        let judge = |length| {
+            if length > self.max {
+                Finding::fail(format!("{} holds {length}, wanted at most {}", self.key, self.max))
+            } else {
+                Finding::pass(format!("{} holds {length}", self.key))
+            }
         };
         Ok(judged(&self.redis, answer, judge))
     }
