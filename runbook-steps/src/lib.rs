@@ -15,8 +15,12 @@ pub mod journald;
 #[cfg(test)]
 mod laws;
 pub mod memory;
+pub mod nginx;
 pub mod port;
 pub mod probes;
+pub mod python;
+#[cfg(feature = "redis")]
+pub mod redis;
 pub mod sizes;
 pub mod systemd;
 #[cfg(feature = "tls")]
