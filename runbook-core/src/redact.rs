@@ -29,7 +29,7 @@ struct Known {
 }
 
 /// Remembers a secret, and the forms it takes inside JSON, URLs, shells and base64.
-pub(crate) fn learn(secret: &str) {
+pub fn learn(secret: &str) {
     if secret.is_empty() || known().is_some_and(|known| known.secrets.iter().any(|known| known == secret)) {
         return;
     }

@@ -2,6 +2,8 @@
 
 extern crate runbook_core as runbook;
 
+#[cfg(feature = "postgres")]
+pub mod alembic;
 pub mod backup;
 pub mod command;
 pub mod disk;
@@ -14,6 +16,8 @@ pub mod http;
 mod laws;
 pub mod memory;
 pub mod port;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod sizes;
 #[cfg(feature = "tls")]
 pub mod tls;
