@@ -1,5 +1,6 @@
 //! A check: a read-only question with evidence for its answer.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -28,6 +29,17 @@ pub trait Check: Send + Sync {
     /// Asks once. An error counts as [`Finding::Unknown`] when it is transient or unknown, else as an error
     /// of the question itself (a program that does not exist, an address that is none).
     async fn check(&self, cx: &Context) -> Result<Finding>;
+}
+
+#[async_trait]
+impl<C: Check + ?Sized> Check for Arc<C> {
+    fn describe(&self) -> Description {
+        (**self).describe()
+    }
+
+    async fn check(&self, cx: &Context) -> Result<Finding> {
+        (**self).check(cx).await
+    }
 }
 
 /// The answer to a check, with evidence. *Unknown* is never *pass*.

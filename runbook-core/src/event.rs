@@ -344,9 +344,16 @@ pub enum CheckRole {
     Require,
     /// A warning.
     Observe,
+    /// What the procedure makes of it.
+    Probe,
 }
 
 impl CheckRole {
+    /// Whether a bad answer ends the procedure.
+    pub fn is_binding(self) -> bool {
+        matches!(self, Self::Check | Self::Require)
+    }
+
     /// Whether the procedure fails; a journal need not say so.
     #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
     pub(crate) fn is_check(&self) -> bool {
@@ -362,9 +369,10 @@ pub enum Outcome {
     Done,
     /// Refused before any change.
     Refused,
-    /// Failed, and everything was put back.
+    /// Failed, and everything was put back but what the author said would stay: irreversible steps, and all before a point
+    /// of no return. Both are named.
     RolledBack,
-    /// Failed, and something could not be put back.
+    /// Failed, and an undo failed too; resuming the run tries it again.
     RollbackIncomplete,
     /// Paused, or waiting for a person; it can be continued.
     Paused,

@@ -13,6 +13,7 @@ pub use self::becoming::Become;
 pub use self::container::Container;
 pub use self::leftovers::{Leftover, Leftovers};
 pub use self::local::Local;
+pub use self::place::{NoPlace, Place};
 #[cfg(feature = "ssh")]
 pub use self::ssh::Ssh;
 use self::whole::Whole;
@@ -24,6 +25,7 @@ mod group;
 mod leftovers;
 mod local;
 mod owner;
+mod place;
 #[cfg(feature = "ssh")]
 mod ssh;
 mod whole;

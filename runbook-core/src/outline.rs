@@ -49,6 +49,8 @@ pub enum ItemKind {
     Require,
     /// `run.observe`
     Observe,
+    /// `run.probe`
+    Probe,
     /// `run.each`
     Each,
     /// `run.both`, with a branch for each side.

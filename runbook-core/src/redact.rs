@@ -28,7 +28,8 @@ struct Known {
     finders: Vec<Finder<'static>>,
 }
 
-/// Remembers a secret, and the forms it takes inside JSON, URLs, shells and base64.
+/// Remembers a secret, and the forms it takes inside JSON, URLs, shells and base64. A [`Secret`](crate::Secret) that is
+/// exposed is learned by itself; this is for one that was just made.
 pub fn learn(secret: &str) {
     if secret.is_empty() || known().is_some_and(|known| known.secrets.iter().any(|known| known == secret)) {
         return;

@@ -11,10 +11,11 @@ use jiff::Timestamp;
 
 use crate::engine::{Asking, Engine, Reversible, Scope, Undo};
 use crate::event::What;
+use crate::host::{Become, Place};
 use crate::journal::{Memo, Part};
 use crate::{
-    Check, CheckRole, Error, ErrorKind, Finding, Host, Key, QuestionKind, Record, Result, Rollback, ScopeKind, Step,
-    Stored,
+    Check, CheckRole, Context, Error, ErrorKind, Finding, Host, Key, QuestionKind, Record, Result, Rollback, ScopeKind,
+    Step, Stored,
 };
 
 pub use self::guard::{Gauge, Reaction, Trigger};
@@ -61,7 +62,8 @@ impl Run {
         StepCall::new(self, title.into(), Some(why.into()), Arc::new(crate::engine::Irreversible(step)))
     }
 
-    /// Says that nothing before this will be undone.
+    /// Says that nothing before this will be undone. When the procedure fails later, what stays is named with this reason;
+    /// what came after this is put back, and the run is over like any that was rolled back.
     pub async fn point_of_no_return(&self, why: impl Into<Arc<str>>) -> Result<()> {
         let (key, why) = (self.next_key()?, why.into());
         if self.engine.draft().is_some() {
@@ -105,6 +107,11 @@ impl Run {
             self.engine.say(What::Warned { key: self.scope.key.clone(), text });
         }
         Ok(finding.passes())
+    }
+
+    /// Asks a check for its answer, and makes nothing of it: the procedure decides, as in a diagnosis or a report.
+    pub async fn probe<C: Check + 'static>(&self, title: impl Into<Arc<str>>, check: C) -> Result<Finding> {
+        self.ask_check(title.into(), Arc::new(check), CheckRole::Probe).await
     }
 
     /// Runs a body as a unit: when it fails, its steps are rolled back before its error comes out, and the procedure may
@@ -345,9 +352,27 @@ impl Run {
         }
     }
 
+    /// Reads a fact on the host, and remembers it: which release was there before, what a unit last said. It changes
+    /// nothing.
+    pub async fn look<T: Record>(&self, fact: impl AsyncFnOnce(&Context) -> Result<T>) -> Result<T> {
+        let (world, key, stop) = (self.engine.world.clone(), self.scope.key.clone(), self.scope.soft.clone());
+        let cx = Context::new(self.host.clone(), world, key, stop);
+        self.remember(async || fact(&cx).await).await
+    }
+
     /// The same run, with steps and checks that act on another host.
     pub fn on(&self, host: &Arc<dyn Host>) -> Run {
         Run { host: host.clone(), host_name: host.name().into(), ..self.clone() }
+    }
+
+    /// The same run at this place; `local` is where it is already.
+    pub fn at(&self, place: &Place) -> Run {
+        if *place == Place::Local { self.clone() } else { self.on(&place.host()) }
+    }
+
+    /// The same run as another user of its host.
+    pub fn as_user(&self, user: impl Into<String>) -> Run {
+        self.on(&Become::user(user).on(&self.host).shared())
     }
 
     /// Says something for people.

@@ -4,7 +4,8 @@
 //! # use runbook_core::Secret;
 //! # use runbook_steps::env;
 //! env::from_template("/srv/app/.env.example", "/srv/app/.env");
-//! env::set("/srv/app/.env").key("ENVIRONMENT", "production").secret("JWT_SECRET_KEY", &Secret::env("JWT_SECRET_KEY"));
+//! env::set("/srv/app/.env").key("ENVIRONMENT", "production").secret("SENTRY_DSN", &Secret::env("SENTRY_DSN"));
+//! env::set("/srv/app/.env").generate("JWT_SECRET_KEY", 48);
 //! env::satisfies("/srv/app/.env")
 //!     .required(["DATABASE_URL", "JWT_SECRET_KEY"])
 //!     .length("JWT_SECRET_KEY", 32..)
@@ -35,6 +36,7 @@ pub use self::template::FromTemplate;
 mod difference;
 mod dotenv;
 mod placeholder;
+mod random;
 mod satisfies;
 mod set;
 mod template;

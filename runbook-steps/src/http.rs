@@ -23,14 +23,14 @@ mod response;
 
 mod probe;
 
-#[cfg(feature = "testing")]
+#[cfg(any(test, feature = "testing"))]
 pub mod fake;
 
 #[cfg(test)]
 mod tests;
 
 pub use self::client::{Client, Port, fetch};
-#[cfg(feature = "testing")]
+#[cfg(any(test, feature = "testing"))]
 pub use self::fake::Fake;
 pub use self::network::Network;
 pub use self::probe::{Probe, get, head, post, probe};

@@ -6,22 +6,26 @@ extern crate runbook_core as runbook;
 pub mod alembic;
 pub mod backup;
 pub mod command;
+pub mod diagnosis;
 pub mod disk;
 pub mod env;
 pub mod file;
 pub mod git;
 #[cfg(feature = "http")]
 pub mod http;
+pub mod journald;
 #[cfg(test)]
 mod laws;
 pub mod memory;
 pub mod port;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+pub mod probes;
 pub mod sizes;
+pub mod systemd;
 #[cfg(feature = "tls")]
 pub mod tls;
 pub mod tool;
 
-#[cfg(any(feature = "http", feature = "tls"))]
+#[cfg(any(feature = "http", feature = "postgres", feature = "tls"))]
 mod trust;

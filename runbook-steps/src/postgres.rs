@@ -23,6 +23,7 @@ mod database;
 mod url;
 
 mod ask;
+mod encryption;
 mod server;
 mod sql;
 mod wire;
@@ -52,7 +53,7 @@ pub use self::validate::{
     NoOrphans, RowCount, SameHash, has_rows, no_orphans, same_hash,
 };
 
-pub(crate) use self::facts::{database_facts, open};
+pub(crate) use self::facts::{Open, database_facts, open};
 pub(crate) use self::tools::{Pass, tool};
 
 #[cfg(test)]

@@ -25,6 +25,9 @@ fn build(name: &str, profile: &Path) {
     let target = profile.parent().expect("the target directory");
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(["build", "--offline", "--quiet", "--example", name, "--target-dir"]).arg(target);
+    if cfg!(feature = "ssh") {
+        cargo.arg("--all-features");
+    }
     if profile.ends_with("release") {
         cargo.arg("--release");
     }

@@ -10,10 +10,13 @@
 #[cfg(feature = "cli")]
 mod cli;
 mod cuts;
+mod diagnosis;
 mod example;
 mod explore;
 #[cfg(all(feature = "cli", feature = "http"))]
 mod inputs;
+#[cfg(all(feature = "cli", feature = "http", feature = "ssh"))]
+mod lab;
 #[cfg(feature = "cli")]
 mod locks;
 mod macros;

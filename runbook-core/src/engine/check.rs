@@ -105,10 +105,15 @@ impl Run {
                 Err(error) => Planned::Unknown(format!("{error:#}")),
             },
         };
+        // What the procedure decides by is not assumed.
+        let seen = match &planned {
+            Planned::Asked { role: CheckRole::Probe, finding } => Some(finding.clone()),
+            _ => None,
+        };
         if let Some(mut draft) = self.engine.draft() {
             draft.add(Draft::step(key, self.scope.titles(), title, what, None, planned));
         }
-        Ok(Some(Finding::pass("assumed by the plan")))
+        Ok(Some(seen.unwrap_or_else(|| Finding::pass("assumed by the plan"))))
     }
 }
 

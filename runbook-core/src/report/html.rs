@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::text::why_left;
 use super::words::{fields_line, printable, took};
 use super::{Node, State, Summary, Undo, Work};
-use crate::{CheckRole, Finding, Outcome};
+use crate::{Finding, Outcome};
 
 const STYLE: &str = include_str!("html/style.css");
 
@@ -100,7 +100,6 @@ fn timeline(out: &mut String, summary: &Summary) {
 }
 
 fn state(node: &Node) -> (&'static str, &'static str) {
-    let observed = node.work == Work::Check(CheckRole::Observe);
     match (node.undo, node.state) {
         (Undo::Left, _) => ("bad", "still there"),
         (Undo::Undone | Undo::Settled, State::Failed) => ("bad", "failed, put back"),
@@ -110,9 +109,9 @@ fn state(node: &Node) -> (&'static str, &'static str) {
         (Undo::Not, State::Changed | State::FoundDone | State::Remembered) => ("good", "done"),
         (Undo::Not, State::Good) if node.is_check() => ("good", "pass"),
         (Undo::Not, State::Good) => ("good", ""),
-        (Undo::Not, State::Failed) if observed => ("careful", "fail"),
+        (Undo::Not, State::Failed) if !node.is_binding() => ("careful", "fail"),
         (Undo::Not, State::Failed) => ("bad", "failed"),
-        (Undo::Not, State::Unknown) => (if observed { "careful" } else { "bad" }, "unknown"),
+        (Undo::Not, State::Unknown) => (if node.is_binding() { "bad" } else { "careful" }, "unknown"),
         (Undo::Not, State::Going) => ("careful", "not finished"),
         (Undo::Not, State::Waiting) => ("careful", "waits for an answer"),
     }

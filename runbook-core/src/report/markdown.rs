@@ -223,7 +223,7 @@ fn step(node: &Node) -> String {
 fn verification(summary: &Summary) -> Vec<String> {
     let Some(first) = first_change(summary) else { return Vec::new() };
     let after = summary.nodes()[first..].iter();
-    let checks = after.filter(|node| matches!(node.work, Work::Check(CheckRole::Check | CheckRole::Observe)));
+    let checks = after.filter(|node| matches!(node.work, Work::Check(role) if role != CheckRole::Require));
     checks.map(|node| verified(summary, node)).collect()
 }
 

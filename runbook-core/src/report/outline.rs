@@ -12,7 +12,7 @@ fn word(kind: ItemKind) -> &'static str {
         ItemKind::PointOfNoReturn => "point of no return",
         ItemKind::Check => "check",
         ItemKind::Require => "only if",
-        ItemKind::Observe => "look at",
+        ItemKind::Observe | ItemKind::Probe => "look at",
         ItemKind::Each => "for each",
         ItemKind::Both => "at once",
         ItemKind::Branch => "branch",
@@ -210,7 +210,7 @@ impl Chart {
 
 fn shape(kind: ItemKind) -> (&'static str, &'static str) {
     match kind {
-        ItemKind::Check | ItemKind::Require | ItemKind::Observe | ItemKind::Window => ("[/", "/]"),
+        ItemKind::Check | ItemKind::Require | ItemKind::Observe | ItemKind::Probe | ItemKind::Window => ("[/", "/]"),
         ItemKind::Confirm | ItemKind::Checklist | ItemKind::Approve => ("[\\", "\\]"),
         ItemKind::Call => ("[[", "]]"),
         ItemKind::PointOfNoReturn => (">", "]"),

@@ -63,6 +63,7 @@ fn what(planned: &Planned) -> (&'static str, String) {
                 (false, CheckRole::Require) => "REFUSES now",
                 (false, CheckRole::Check) => "FAILS now",
                 (false, CheckRole::Observe) => "warns now",
+                (false, CheckRole::Probe) => "fails now",
             };
             (word, finding.evidence().summary.clone())
         }

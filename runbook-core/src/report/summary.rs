@@ -316,8 +316,7 @@ impl Summary {
     /// The step, check or question that failed first.
     pub fn failure(&self) -> Option<&Node> {
         let failed = |node: &&Node| matches!(node.state, State::Failed | State::Unknown) && !node.is_scope();
-        let binding = |node: &&Node| node.work != Work::Check(CheckRole::Observe);
-        self.nodes.iter().filter(failed).find(binding)
+        self.nodes.iter().filter(failed).find(|node| node.is_binding())
     }
 
     /// When the first execution began.
@@ -536,6 +535,11 @@ impl Node {
     /// Whether it is a check of any role.
     pub fn is_check(&self) -> bool {
         matches!(self.work, Work::Check(_))
+    }
+
+    /// Whether its failure is one of the procedure: not that of a check that only warns or informs.
+    pub fn is_binding(&self) -> bool {
+        !matches!(self.work, Work::Check(role) if !role.is_binding())
     }
 
     /// Whether it is a scope.

@@ -256,8 +256,8 @@ impl Lines {
         let observed = node.work == Work::Check(CheckRole::Observe);
         let (word, tone) = match finding {
             Finding::Pass(_) => ("pass", Tone::Good),
-            Finding::Fail(_) if observed => ("fail", Tone::Careful),
-            Finding::Unknown(_) if observed => ("unknown", Tone::Careful),
+            Finding::Fail(_) if !node.is_binding() => ("fail", Tone::Careful),
+            Finding::Unknown(_) if !node.is_binding() => ("unknown", Tone::Careful),
             Finding::Fail(_) => ("FAIL", Tone::Bad),
             Finding::Unknown(_) => ("UNKNOWN", Tone::Bad),
         };

@@ -71,6 +71,7 @@ const METHODS: &[Method] = &[
     method("check", "Check", 0, Some(1)),
     method("require", "Require", 0, Some(1)),
     method("observe", "Observe", 0, Some(1)),
+    method("probe", "Probe", 0, Some(1)),
     method("each", "Each", 0, Some(1)),
     method("both", "Both", 0, None),
     method("scope", "Scope", 0, None),

@@ -49,7 +49,7 @@ impl Step for Rehearse {
     async fn survey(&self, cx: &Context) -> Result<Survey<RehearseBefore, VerifiedBackup>> {
         let Self(backup) = self;
         let path = backup.path.display();
-        match handle::read(cx, &backup.path).await? {
+        match handle::read::<Backup>(cx, &backup.path).await? {
             None => return Err(Error::new(format!("the backup `{path}` does not exist"))),
             Some(found) if found != *backup => {
                 return Err(Error::new(format!("`{path}` is another backup than the one to be proven")));
@@ -57,7 +57,8 @@ impl Step for Rehearse {
             Some(_) => {}
         }
         let before = RehearseBefore { scratch: backup.beside("rehearsal") };
-        let diff = Diff::note(format!("{} files are restored beside the backup and compared", backup.files));
+        let files = if backup.files == 1 { "1 file is".to_owned() } else { format!("{} files are", backup.files) };
+        let diff = Diff::note(format!("{files} restored beside the backup and compared"));
         Ok(Survey::predict(before, diff, VerifiedBackup::new(backup, None)))
     }
 

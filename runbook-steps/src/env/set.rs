@@ -7,8 +7,9 @@ use runbook_core::host::Attributes;
 use runbook_core::{Context, Description, Diff, Resource, Result, Rollback, Secret, Step, Survey, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::EnvFile;
 use super::dotenv::is_key;
+use super::placeholder::is_placeholder;
+use super::{EnvFile, random};
 use crate::command::word;
 use crate::file::Before;
 use crate::file::aside;
@@ -28,7 +29,18 @@ pub struct Set {
 enum Edit {
     Plain(String),
     Secret(Secret),
+    /// A random value of this many characters, unless there is a good one.
+    Generate(usize),
+    /// A new random value of this many characters.
+    Rotate(usize),
     Unset,
+}
+
+impl Edit {
+    /// Whether what it sets is nobody's business.
+    fn is_secret(&self) -> bool {
+        matches!(self, Self::Secret(_) | Self::Generate(_) | Self::Rotate(_))
+    }
 }
 
 /// An env file that was written and read back. It tells no values.
@@ -55,6 +67,18 @@ impl Set {
         self.edit(key.into(), Edit::Secret(secret.clone()))
     }
 
+    /// Sets a key to a random secret of this many characters, unless it has a value that is at least as long and no
+    /// placeholder. Six bits a character: 32 are enough for a key. Nobody ever sees it.
+    pub fn generate(self, key: impl Into<String>, characters: usize) -> Self {
+        self.edit(key.into(), Edit::Generate(characters))
+    }
+
+    /// Sets a key to a new random secret of this many characters, whatever it has. What was made unreadable or invalid by
+    /// that is the author's to think of: sessions end, and data that was encrypted with the old key stays so.
+    pub fn rotate(self, key: impl Into<String>, characters: usize) -> Self {
+        self.edit(key.into(), Edit::Rotate(characters))
+    }
+
     /// Takes a key out.
     pub fn unset(self, key: impl Into<String>) -> Self {
         self.edit(key.into(), Edit::Unset)
@@ -72,14 +96,19 @@ impl Set {
         self
     }
 
-    /// The file as it should be.
-    fn edited(&self, file: &EnvFile) -> Result<EnvFile> {
+    /// The file as it should be. `rotate` tells whether what is to be rotated still is.
+    fn edited(&self, file: &EnvFile, rotate: bool) -> Result<EnvFile> {
         let mut file = file.clone();
         for (key, edit) in &self.edits {
             ensure!(is_key(key), "`{key}` is no name of a variable");
             match edit {
                 Edit::Plain(value) => file.set(key, value),
                 Edit::Secret(secret) => file.set(key, &secret.expose()?),
+                Edit::Generate(characters) if !is_good(file.get(key), *characters) => {
+                    file.set(key, &random::text(*characters)?);
+                }
+                Edit::Rotate(characters) if rotate => file.set(key, &random::text(*characters)?),
+                Edit::Generate(_) | Edit::Rotate(_) => {}
                 Edit::Unset => file.unset(key),
             }
         }
@@ -87,7 +116,7 @@ impl Set {
     }
 
     fn attributes(&self, present: &Present) -> Attributes {
-        let secret = self.edits.iter().any(|(_, edit)| matches!(edit, Edit::Secret(_)));
+        let secret = self.edits.iter().any(|(_, edit)| edit.is_secret());
         let narrowed = match present {
             Present::File(stat, _) if secret => Some(stat.mode & !0o007),
             _ => None,
@@ -104,6 +133,10 @@ impl Set {
             (Edit::Plain(value), Some(_)) => diff.and_turn(key, "another value", value),
             (Edit::Secret(secret), None) => diff.and_add(format!("{key}=[{secret}]")),
             (Edit::Secret(secret), Some(_)) => diff.and_turn(key, "another value", format!("[{secret}]")),
+            (Edit::Generate(n) | Edit::Rotate(n), None) => diff.and_add(format!("{key}=[{n} random characters]")),
+            (Edit::Generate(n) | Edit::Rotate(n), Some(_)) => {
+                diff.and_turn(key, "another value", format!("[{n} random characters]"))
+            }
         })
     }
 
@@ -113,13 +146,19 @@ impl Set {
     }
 
     /// What is there, as it should be, and its attributes.
-    async fn wanted(&self, cx: &Context) -> Result<(Present, EnvFile, EnvFile, Attributes)> {
+    async fn wanted(&self, cx: &Context, before: Option<&Before>) -> Result<(Present, EnvFile, EnvFile, Attributes)> {
         let old = super::read(cx, &self.path).await?;
         let present = super::present(cx, &self.path).await?;
-        let new = self.edited(&old)?;
+        // Once the file is no longer what it was before, it is rotated.
+        let new = self.edited(&old, before.is_none_or(|before| before.is(&present)))?;
         let attributes = self.attributes(&present);
         Ok((present, old, new, attributes))
     }
+}
+
+/// Whether a value can stay where a secret is generated.
+fn is_good(value: Option<&str>, characters: usize) -> bool {
+    value.is_some_and(|value| value.len() >= characters && !is_placeholder(value))
 }
 
 #[async_trait]
@@ -130,8 +169,10 @@ impl Step for Set {
     fn describe(&self) -> Description {
         let path = self.path.display();
         let keys = self.edits.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>().join(", ");
-        Description::new("env.set", path.to_string())
-            .summary(format!("set {keys} in {path}"))
+        let what = Description::new("env.set", path.to_string());
+        let rotates = self.edits.iter().any(|(_, edit)| matches!(edit, Edit::Rotate(_)));
+        let what = if rotates { what.repeats() } else { what };
+        what.summary(format!("set {keys} in {path}"))
             .command(format!("$EDITOR {}  # {keys}", word(&self.path)))
             .undo_command(aside::by_hand(&self.path))
             .reads(Resource::path(&self.path))
@@ -139,7 +180,7 @@ impl Step for Set {
     }
 
     async fn survey(&self, cx: &Context) -> Result<Survey<Before, Configured>> {
-        let (present, old, new, attributes) = self.wanted(cx).await?;
+        let (present, old, new, attributes) = self.wanted(cx, None).await?;
         let text = if new == old { present.content().unwrap_or_default().to_vec() } else { new.text().into_bytes() };
         let replace = Replace { path: &self.path, content: &text, attributes: &attributes, private: true };
         Ok(match replace.survey(cx, &present).await? {
@@ -152,7 +193,7 @@ impl Step for Set {
     }
 
     async fn apply(&self, cx: &Context, before: &Before) -> Result<Configured> {
-        let (present, old, new, attributes) = self.wanted(cx).await?;
+        let (present, old, new, attributes) = self.wanted(cx, Some(before)).await?;
         let text = if new == old { present.content().unwrap_or_default().to_vec() } else { new.text().into_bytes() };
         let replace = Replace { path: &self.path, content: &text, attributes: &attributes, private: true };
         replace.apply(cx, before).await?;

@@ -1,11 +1,12 @@
 //! Env files, held to their laws; their syntax and constraints as tables.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use runbook_core::{Check as _, Context, Secret, Step as _};
 
 use crate::env;
-use crate::laws::laws;
+use crate::laws::{laws, laws_seen, tree};
 
 const EXAMPLE: &str = "# The app\nENVIRONMENT=development\nJWT_SECRET_KEY=your-secret-key\n# optional\nDEBUG=true\n";
 
@@ -97,4 +98,48 @@ async fn checks_name_every_key_at_once() {
     assert_eq!(finding.word(), "fail");
     let finding = env::diff(at(".env.example"), at(".env.example")).check(&cx).await.expect("an answer");
     assert_eq!(finding.word(), "pass");
+}
+
+/// The directory, in which one random value is as good as another.
+fn masked(dir: &Path) -> BTreeMap<PathBuf, String> {
+    let mut tree = tree(dir);
+    for text in tree.values_mut() {
+        let mask = |line: &str| match line.split_once('=') {
+            Some((key, value)) if value != "your-secret-key" && !key.ends_with("ENCRYPTION_KEY") => {
+                format!("{key}={} characters", value.len())
+            }
+            _ => line.to_owned(),
+        };
+        *text = text.lines().map(mask).collect::<Vec<_>>().join("\n");
+    }
+    tree
+}
+
+#[tokio::test]
+async fn a_secret_is_generated_once_and_rotated_when_wanted() {
+    let dir = dir();
+    let target = dir.path().join("mine.env");
+    std::fs::write(&target, "JWT_SECRET_KEY=your-secret-key\nENCRYPTION_KEY='0123456789abcdefghijklmnopqrstuv'\n")
+        .expect("written");
+    let step = env::set(&target).generate("JWT_SECRET_KEY", 48).generate("ENCRYPTION_KEY", 32).generate("SALT", 16);
+    let shown = laws_seen(&step, || masked(dir.path())).await;
+    assert_eq!(shown.diff.to_string().matches("random characters").count(), 2, "{}", shown.diff);
+
+    let apply = async |step: &env::Set, before: &str| {
+        let before = serde_json::from_str(before).expect("parses");
+        step.apply(&Context::local(), &before).await.expect("it applies");
+        env::EnvFile::parse(&read(&target)).expect("an env file")
+    };
+    let first = apply(&step, &shown.before).await;
+    let value = |file: &env::EnvFile, key: &str| file.get(key).expect("it is there").to_owned();
+    assert_eq!(value(&first, "JWT_SECRET_KEY").len(), 48);
+    assert_eq!(value(&first, "ENCRYPTION_KEY"), "0123456789abcdefghijklmnopqrstuv", "data is encrypted with it");
+    let text = format!("{shown:?}");
+    assert!(!text.contains(&value(&first, "JWT_SECRET_KEY")) && !text.contains("0123456789"), "{text}");
+
+    let step = env::set(&target).rotate("JWT_SECRET_KEY", 48);
+    let shown = laws_seen(&step, || masked(dir.path())).await;
+    let second = apply(&step, &shown.before).await;
+    assert_ne!(value(&second, "JWT_SECRET_KEY"), value(&first, "JWT_SECRET_KEY"));
+    assert_eq!(value(&second, "SALT"), value(&first, "SALT"));
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::error::Error as _;
 use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -26,6 +27,8 @@ struct Kind {
     root: Option<Vec<u8>>,
     redirects: usize,
     direct: bool,
+    /// A name, and the address it is to have.
+    at: Option<(String, IpAddr)>,
 }
 
 impl fmt::Debug for Network {
@@ -61,7 +64,9 @@ impl Kind {
             Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
             None => false,
         };
-        Ok(Self { insecure: request.tls.insecure, root, redirects: request.redirects, direct })
+        let at = request.at.and_then(|at| Some((url.host_str()?.to_owned(), at)));
+        let direct = direct || at.is_some();
+        Ok(Self { insecure: request.tls.insecure, root, redirects: request.redirects, direct, at })
     }
 
     fn build(&self) -> Result<reqwest::Client> {
@@ -76,6 +81,10 @@ impl Kind {
             .pool_max_idle_per_host(0);
         if self.direct {
             builder = builder.no_proxy();
+        }
+        if let Some((name, at)) = &self.at {
+            // Port 0 stands for the one of the URL.
+            builder = builder.resolve(name, SocketAddr::new(*at, 0));
         }
         builder.build().context("make an HTTP client")
     }

@@ -1,6 +1,7 @@
 //! The check: a request, and what its answer must look like.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -130,6 +131,13 @@ impl Probe {
         self
     }
 
+    /// Asks this address, whatever the name in the URL resolves to: one machine behind a load balancer, or a site whose
+    /// name does not lead here yet. The name still goes into the request and is what the certificate must be for.
+    pub fn at(mut self, address: IpAddr) -> Self {
+        self.request.at = Some(address);
+        self
+    }
+
     /// Follows up to five redirects, and judges where they end.
     pub fn follow_redirects(mut self) -> Self {
         self.request.redirects = 5;
@@ -184,6 +192,8 @@ fn summary(response: &Response, verdicts: &[Verdict]) -> String {
         Verdict::Holds(words) => (!bad && !words.is_empty()).then(|| words.clone()),
         Verdict::Fails(words) | Verdict::Unreadable(words) => Some(words.clone()),
     }));
+    // A body that is no JSON is so for every value that is wanted of it.
+    parts.dedup();
     redact::text(&parts.join(", ")).into_owned()
 }
 

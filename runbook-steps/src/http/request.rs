@@ -1,6 +1,7 @@
 //! Requests are values: built without sending anything.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -23,6 +24,8 @@ pub struct Request {
     pub timeout: Duration,
     /// Whom to trust.
     pub tls: Tls,
+    /// The address that is asked, whatever the name in the URL resolves to; the port is that of the URL.
+    pub at: Option<IpAddr>,
     /// How many redirects are followed; none unless told otherwise.
     pub redirects: usize,
 }
@@ -71,6 +74,7 @@ impl Request {
             body: Body::Nothing,
             timeout: Duration::from_secs(10),
             tls: Tls::default(),
+            at: None,
             redirects: 0,
         }
     }

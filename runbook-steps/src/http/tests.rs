@@ -196,3 +196,14 @@ fn a_probe_describes_itself_from_its_own_fields() {
     assert_eq!(about.commands, ["curl -sS -i -I https://app/health"]);
     assert_eq!(about.reads.len(), 2);
 }
+
+#[tokio::test]
+async fn an_address_can_be_asked_under_a_name_that_leads_elsewhere() {
+    let url = serve(|request| {
+        let ours = request.contains("host: api.example.org");
+        Some(answer(if ours { "200 OK" } else { "421 Misdirected Request" }, "", ""))
+    });
+    let port = url.await.rsplit(':').next().expect("a port").to_owned();
+    let check = get(format!("http://api.example.org:{port}/")).at("127.0.0.1".parse().expect("an address"));
+    assert!(ask(check).await.passes());
+}

@@ -7,8 +7,11 @@ use async_trait::async_trait;
 use runbook::{Context, Error, ErrorKind, Explain as _, Result};
 use serde_json::Value;
 use tokio_postgres::error::{DbError, SqlState};
-use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
+use tokio_postgres::config::SslMode;
+use tokio_postgres::{Client, Config, SimpleQueryMessage};
 
+use super::encryption::Encrypt;
+use super::url::Tls;
 use super::wire::{self, Bridge};
 use super::{Ask, Target};
 
@@ -80,8 +83,16 @@ impl Server for Real {
         if let Some(password) = &target.password {
             config.password(password);
         }
+        config.ssl_mode(match target.tls {
+            // A socket does not leave the machine.
+            _ if target.is_socket() => SslMode::Disable,
+            Tls::Never => SslMode::Disable,
+            Tls::Prefer => SslMode::Prefer,
+            Tls::Require | Tls::Verify => SslMode::Require,
+        });
         let mut bridge = wire.bridge;
-        let (client, connection) = match config.connect_raw(wire.stream, NoTls).await {
+        let encrypt = Encrypt::of(target.tls, &target.host)?;
+        let (client, connection) = match config.connect_raw(wire.stream, encrypt).await {
             Ok(both) => both,
             Err(error) => return Err(refused(target, &error, bridge.as_mut()).await),
         };

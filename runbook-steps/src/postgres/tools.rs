@@ -46,6 +46,7 @@ impl Pass {
         let command = becoming(Command::new(program), self.os_user.as_deref());
         let command = command.env("PGHOST", host).env("PGPORT", port.to_string()).env("PGUSER", user);
         let command = command.env("PGDATABASE", name).env("PGAPPNAME", "runbook").env("LC_ALL", "C");
+        let command = command.env("PGSSLMODE", self.target.tls.mode());
         let command = command.env("PGOPTIONS", "").env("PGCONNECT_TIMEOUT", "15");
         match &self.path {
             Some(path) => command.env("PGPASSFILE", path),
@@ -63,7 +64,7 @@ pub(crate) fn tool(program: &str) -> Command {
 const SWITCH: &str = r#"user=$1; shift
 uid=$(id -u -- "$user") || exit 67
 [ "$uid" != "$(id -u)" ] || exec "$@"
-[ "$(id -u)" = 0 ] || exec sudo -n --preserve-env=PGHOST,PGPORT,PGUSER,PGDATABASE,PGPASSFILE,PGAPPNAME,LC_ALL -u "$user" -- "$@"
+[ "$(id -u)" = 0 ] || exec sudo -n --preserve-env=PGHOST,PGPORT,PGUSER,PGDATABASE,PGPASSFILE,PGSSLMODE,PGAPPNAME,LC_ALL -u "$user" -- "$@"
 exec setpriv --reuid="$uid" --regid="$(id -g -- "$user")" --init-groups -- "$@""#;
 
 /// The same command as another user of the host.

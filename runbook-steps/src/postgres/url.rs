@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use runbook::{Error, Result, redact};
+use runbook::{Error, Explain as _, Result, redact};
 use url::Url;
 
 /// Where a database is and who we are there. It holds the password, hence neither `Serialize` nor a `Debug` that shows it.
@@ -17,6 +17,43 @@ pub struct Target {
     /// The database.
     pub name: String,
     pub(super) password: Option<String>,
+    pub(super) tls: Tls,
+    /// The URL as it was written, for programs that want their driver in it.
+    url: Option<Url>,
+}
+
+/// Whether a connection is encrypted, and whom it trusts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tls {
+    Never,
+    /// When the server can; it may be anyone.
+    Prefer,
+    /// Always; it may be anyone.
+    Require,
+    /// Always, by a certificate this machine trusts.
+    Verify,
+}
+
+impl Tls {
+    fn parse(mode: &str) -> Option<Self> {
+        Some(match mode {
+            "disable" | "false" | "0" => Self::Never,
+            "allow" | "prefer" => Self::Prefer,
+            "require" | "true" | "1" => Self::Require,
+            "verify-ca" | "verify-full" => Self::Verify,
+            _ => return None,
+        })
+    }
+
+    /// As PostgreSQL's own programs call it.
+    pub(super) fn mode(self) -> &'static str {
+        match self {
+            Self::Never => "disable",
+            Self::Prefer => "prefer",
+            Self::Require => "require",
+            Self::Verify => "verify-full",
+        }
+    }
 }
 
 /// Where Debian's PostgreSQL listens.
@@ -41,10 +78,13 @@ impl Target {
             user: decode(url.username()),
             name: decode(url.path().trim_start_matches('/')),
             password: url.password().map(decode),
+            tls: Tls::Prefer,
+            url: None,
         };
         for (key, value) in url.query_pairs() {
             target.set(&key, &value)?;
         }
+        target.url = Some(url);
         target.checked()
     }
 
@@ -63,9 +103,9 @@ impl Target {
             "user" => value.clone_into(&mut self.user),
             "password" => self.password = Some(value.to_owned()),
             "dbname" => value.clone_into(&mut self.name),
-            "sslmode" | "ssl" if !matches!(value, "disable" | "allow" | "prefer" | "false" | "0") => {
-                return Err(Error::new(format!("the URL of the database asks for TLS (`{key}={value}`)"))
-                    .hint("connections with TLS are not built: use a socket, or run the step on the database's host"));
+            "sslmode" | "ssl" => {
+                let tls = Tls::parse(value).or_else(|| Tls::parse(&value.to_lowercase()));
+                self.tls = tls.with_context(|| format!("`{key}={value}` in the URL of the database means nothing"))?;
             }
             _ => {}
         }
@@ -98,9 +138,15 @@ impl Target {
         format!("{}/.s.PGSQL.{}", self.host, self.port)
     }
 
-    /// The same server and role, another database.
-    pub(crate) fn named(&self, name: &str) -> Self {
-        Self { name: name.to_owned(), ..self.clone() }
+    /// Its URL with its driver and all else it says, the password included.
+    pub(crate) fn full_url(&self) -> Result<String> {
+        let mut url = self.url.clone().with_context(|| format!("`{self}` has no URL"))?;
+        let bad = || Error::new(format!("the URL of `{self}` takes no password"));
+        url.set_password(self.password.as_deref()).map_err(|()| bad())?;
+        url.set_path(&self.name);
+        let text = url.to_string().replace(&format!("@{NOBODY}/"), "@/");
+        redact::learn(&text);
+        Ok(text)
     }
 }
 
@@ -183,7 +229,7 @@ mod tests {
             ("postgresql://db/claims", "names no user"),
             ("mysql+pymysql://marb:hunter22@db/claims", "of `mysql+pymysql`"),
             ("postgresql://marb:hunter22@db:99999/claims", "is none"),
-            ("postgresql://marb:hunter22@db/claims?sslmode=verify-full", "asks for TLS"),
+            ("postgresql://marb:hunter22@db/claims?sslmode=maybe", "means nothing"),
         ] {
             let error = Target::parse(url).expect_err(url);
             assert!(error.message().contains(why), "{url}: {error:?}");

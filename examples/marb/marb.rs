@@ -1,0 +1,87 @@
+//! What is deployed, and where: the input that all procedures share, and the pieces they are made of.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use runbook::host::Place;
+use runbook::prelude::*;
+use runbook::steps::{http, systemd};
+use serde::{Deserialize, Serialize};
+
+/// The unit of the API.
+pub const API: &str = "marb2.0.service";
+/// The unit of the worker.
+pub const WORKER: &str = "marb2.0-celery.service";
+
+/// A mARB in production.
+#[derive(Debug, Clone, Args, Serialize, Deserialize)]
+pub struct Marb {
+    /// The server: `local`, `ssh:NAME` or `container:NAME`.
+    #[arg(long, default_value = "local")]
+    pub on: Place,
+    /// Where the application is.
+    #[arg(long, default_value = "/opt/marb2.0")]
+    pub root: PathBuf,
+    /// The user it belongs to; nobody in particular when this is empty.
+    #[arg(long, default_value = "marb")]
+    pub user: String,
+    /// Its site.
+    #[arg(long, default_value = "https://api.yourdomain.com")]
+    pub url: String,
+    /// Ask this address, whatever the name of the site leads to.
+    #[arg(long)]
+    pub at: Option<IpAddr>,
+    /// Trust the certificates in this file too.
+    #[arg(long)]
+    pub ca: Option<PathBuf>,
+    /// How long it may take, in seconds, until it is healthy after a restart.
+    #[arg(long, default_value_t = 60)]
+    pub patience: u64,
+}
+
+impl Marb {
+    /// The run on the server, as root: for services.
+    pub fn server(&self, run: &Run) -> Run {
+        run.at(&self.on)
+    }
+
+    /// The run on the server as the application's own user: for its code.
+    pub fn app(&self, run: &Run) -> Run {
+        let server = self.server(run);
+        if self.user.is_empty() { server } else { server.as_user(&self.user) }
+    }
+
+    /// The health endpoint, through nginx, asked as the document shows: every part of the answer is compared.
+    pub fn is_healthy(&self) -> http::Probe {
+        self.get("/api/v1/health").json("/status", "healthy").json("/database", "connected").json("/redis", "connected")
+    }
+
+    /// A request to the site.
+    pub fn get(&self, path: &str) -> http::Probe {
+        let probe = http::get(format!("{}{path}", self.url.trim_end_matches('/')));
+        let probe = systemd_resources(probe).timeout(5.seconds());
+        let probe = self.at.map_or(probe.clone(), |address| probe.at(address));
+        self.ca.iter().fold(probe, http::Probe::root_certificate)
+    }
+
+    /// How long it may take to become healthy.
+    pub fn patience(&self) -> Duration {
+        Duration::from_secs(self.patience)
+    }
+}
+
+/// What the site answers depends on the API's unit: a plan does not ask before a step that restarts it.
+fn systemd_resources(probe: http::Probe) -> http::Probe {
+    probe.reads(systemd::Unit::named(API).resource())
+}
+
+/// Restarts the API, and waits until it is healthy; then the worker. On the way back, the API is healthy too before it counts
+/// as put back.
+pub async fn restart(run: &Run, marb: &Marb) -> Result<()> {
+    let server = marb.server(run);
+    server.step("Restart the API", systemd::restart(API).ready(marb.is_healthy(), marb.patience())).await?;
+    server.step("Restart the worker", systemd::restart(WORKER).stable_for(3.seconds())).await?;
+    Ok(())
+}

@@ -1,0 +1,54 @@
+# The container engine: the machine's own when one answers, else one of ours that changes nothing of the machine's
+# network. Sourced, never run.
+
+own_socket=$lab_dir/socket
+
+engine_answers() {
+    if [ -S "$own_socket" ]; then
+        export DOCKER_HOST=unix://$own_socket
+    fi
+    docker info >/dev/null 2>&1
+}
+
+engine_is_ours() { [ "${DOCKER_HOST:-}" = "unix://$own_socket" ]; }
+
+engine_up() {
+    install_missing docker=docker.io dockerd=docker.io ip=iproute2
+    engine_answers && return
+    # Installed just now, and started by the package.
+    unset DOCKER_HOST
+    docker info >/dev/null 2>&1 && return
+    [ "$(id -u)" = 0 ] || die "run as root: no container engine answers, and root alone can start one"
+    export DOCKER_HOST=unix://$own_socket
+    # Not iptables: the only network of the lab is one between this machine and the container.
+    setsid dockerd --data-root "$lab_dir/data" --exec-root "$lab_dir/exec" -H "$DOCKER_HOST" --pidfile "$lab_dir/pid" \
+        --bridge=none --iptables=false --ip6tables=false --ip-forward=false --ip-masq=false \
+        </dev/null >"$lab_dir/log" 2>&1 3>&- &
+    wait_for 60 "the container engine" docker info && return
+    tail "$lab_dir/log" >&2
+    exit 1
+}
+
+engine_down() {
+    local pid
+    [ -f "$lab_dir/pid" ] || return 0
+    pid=$(cat "$lab_dir/pid")
+    # An old file may name a process that is not ours.
+    grep -qz dockerd "/proc/$pid/cmdline" 2>/dev/null || return 0
+    kill "$pid"
+    wait_for 30 "the end of the container engine" has_ended "$pid"
+    mount_points | while read -r point; do umount "$point" || true; done
+}
+
+has_ended() { ! kill -0 "$1" 2>/dev/null; }
+
+# What the engine has left mounted, innermost first.
+mount_points() { awk -v dir="$lab_dir/" 'index($2, dir) == 1 { print $2 }' /proc/mounts | sort -r; }
+
+network_up() {
+    docker network inspect "$lab_network" >/dev/null 2>&1 && return
+    # Internal: this machine reaches the container, and the container reaches nothing else.
+    docker network create --internal --subnet "$lab_subnet" "$lab_network" >/dev/null
+}
+
+network_down() { docker network rm "$lab_network" >/dev/null 2>&1 || true; }
