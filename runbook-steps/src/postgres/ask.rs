@@ -175,8 +175,14 @@ impl Ask {
         use Ask::*;
         matches!(
             self,
-            CreateRole(..) | DropRole(_) | CreateDatabase { .. } | DropDatabase(_) | RenameDatabase(..) | Grant { .. }
-                | Open(..) | Terminate(_)
+            CreateRole(..)
+                | DropRole(_)
+                | CreateDatabase { .. }
+                | DropDatabase(_)
+                | RenameDatabase(..)
+                | Grant { .. }
+                | Open(..)
+                | Terminate(_)
         )
     }
 

@@ -109,8 +109,11 @@ while True:
 
 /// A process on the host connects, and passes on what we say.
 async fn through(cx: &Context, target: &Target, os_user: Option<&str>) -> Result<Wire> {
-    let (to, port) =
-        if target.is_socket() { (target.socket(), String::new()) } else { (target.host.clone(), target.port.to_string()) };
+    let (to, port) = if target.is_socket() {
+        (target.socket(), String::new())
+    } else {
+        (target.host.clone(), target.port.to_string())
+    };
     let command = Command::new("sh").args(["-c", PASS_ON, "sh", PERL, PYTHON]).arg(&to).arg(&port);
     let command = super::tools::becoming(command, os_user);
     let Process { stdin, stdout, stderr, control } =

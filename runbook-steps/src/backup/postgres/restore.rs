@@ -188,7 +188,9 @@ impl Rollback for RestoreDump {
             let safe = before.oid.is_none() || find(&mut admin, &before.aside).await?.is_some();
             if !safe {
                 let RestoreDumpBefore { name, aside, .. } = before;
-                return Err(Error::new(format!("`{name}` was restored, but `{aside}`, which was there before, is gone")));
+                return Err(Error::new(format!(
+                    "`{name}` was restored, but `{aside}`, which was there before, is gone"
+                )));
             }
             admin.order(&Ask::DropDatabase(before.name.clone())).await?;
         }
