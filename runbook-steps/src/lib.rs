@@ -2,6 +2,8 @@
 
 extern crate runbook_core as runbook;
 
+#[cfg(feature = "postgres")]
+pub mod alembic;
 pub mod backup;
 pub mod command;
 pub mod diagnosis;
@@ -17,6 +19,8 @@ mod laws;
 pub mod memory;
 pub mod nginx;
 pub mod port;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod probes;
 pub mod python;
 #[cfg(feature = "redis")]
@@ -27,5 +31,5 @@ pub mod systemd;
 pub mod tls;
 pub mod tool;
 
-#[cfg(any(feature = "http", feature = "tls"))]
+#[cfg(any(feature = "http", feature = "postgres", feature = "tls"))]
 mod trust;
