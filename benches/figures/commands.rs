@@ -20,7 +20,7 @@ pub(crate) fn rows() -> Vec<Row> {
     let [ours, spawner, bash] = interleaved(21, [&mut ours, &mut spawner, &mut bash]);
     let name = format!("{COMMANDS} commands as steps");
     vec![
-        Row::of(&*name, ours, "std::process, output read", spawner).at_most(1.3),
+        Row::of(&*name, ours, "through std::process", spawner).at_most(1.3),
         Row::of(&*name, ours, "a bash loop", bash).at_most(1.2),
     ]
 }

@@ -17,10 +17,14 @@ pub mod journald;
 #[cfg(test)]
 mod laws;
 pub mod memory;
+pub mod nginx;
 pub mod port;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod probes;
+pub mod python;
+#[cfg(feature = "redis")]
+pub mod redis;
 pub mod sizes;
 pub mod systemd;
 #[cfg(feature = "tls")]

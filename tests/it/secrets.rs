@@ -191,8 +191,9 @@ fn a_secret_that_is_not_there_is_named_and_one_that_is_written_out_is_not_repeat
     let (code, text) = desk.call("run hand_over HERE/site --password env:NO_SUCH_PASSWORD --key file:HERE/given/key");
     assert!(code == 3 || code == 4, "{code}: {text}");
     assert!(text.contains("environment variable `NO_SUCH_PASSWORD`"), "{text}");
-    let (code, text) = desk.call("run hand_over HERE/site --password c0rrect --key file:HERE/given/key");
+    // Not a word of `forbidden`: another test of this program looks at the arguments of every process meanwhile.
+    let (code, text) = desk.call("run hand_over HERE/site --password 0pen-sesame --key file:HERE/given/key");
     assert_eq!(code, 2, "{text}");
-    assert!(text.contains("never written out"), "{text}");
+    assert!(text.contains("never written out") && !text.contains("sesame"), "{text}");
     desk.kept();
 }

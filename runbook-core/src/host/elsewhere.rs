@@ -95,8 +95,14 @@ impl Elsewhere {
         self.0.name()
     }
 
-    /// Starts a command there.
+    /// Starts a command there. It is started apart: also a start that nobody waits for any more comes to its end, as only
+    /// then it is known what there is to end.
     pub(super) async fn start(&self, command: &Command) -> Result<Process> {
+        let (this, command) = (self.clone(), command.clone());
+        tokio::spawn(async move { this.launch(&command).await }).await.unwrap_or_else(|error| Err(error.into()))
+    }
+
+    async fn launch(&self, command: &Command) -> Result<Process> {
         let command = command.launched();
         let (words, lines) = prepared(&command)?;
         let mut process = self.0.open(&words).await?;

@@ -16,7 +16,7 @@ use super::{Container, Host, Local};
 /// use runbook_core::host::{Host as _, Place};
 ///
 /// let place: Place = "container:web".parse()?;
-/// assert_eq!(place.host().name(), "web");
+/// assert_eq!(place.host().name(), "container web");
 /// # Ok::<(), runbook_core::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

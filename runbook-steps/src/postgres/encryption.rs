@@ -33,32 +33,32 @@ impl Encrypt {
 }
 
 /// An encrypted connection.
-pub(super) struct Encrypted(tokio_rustls::client::TlsStream<Box<dyn Stream>>);
+pub(super) struct Encrypted<'a>(tokio_rustls::client::TlsStream<Box<dyn Stream + 'a>>);
 
-impl TlsConnect<Box<dyn Stream>> for Encrypt {
-    type Stream = Encrypted;
+impl<'a> TlsConnect<Box<dyn Stream + 'a>> for Encrypt {
+    type Stream = Encrypted<'a>;
     type Error = io::Error;
-    type Future = Pin<Box<dyn Future<Output = io::Result<Encrypted>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Encrypted<'a>>> + Send + 'a>>;
 
-    fn connect(self, stream: Box<dyn Stream>) -> Self::Future {
+    fn connect(self, stream: Box<dyn Stream + 'a>) -> Self::Future {
         let connecting = self.connector.connect(self.name, stream);
         Box::pin(async move { connecting.await.map(Encrypted) })
     }
 }
 
-impl TlsStream for Encrypted {
+impl TlsStream for Encrypted<'_> {
     fn channel_binding(&self) -> ChannelBinding {
         ChannelBinding::none()
     }
 }
 
-impl AsyncRead for Encrypted {
+impl AsyncRead for Encrypted<'_> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_read(cx, buf)
     }
 }
 
-impl AsyncWrite for Encrypted {
+impl AsyncWrite for Encrypted<'_> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.0).poll_write(cx, buf)
     }

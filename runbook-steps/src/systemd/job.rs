@@ -31,10 +31,10 @@ async fn last_words(cx: &Context, unit: &Unit) -> Vec<String> {
     std::iter::once(error.message().to_owned()).chain(error.lines().iter().cloned()).collect()
 }
 
-/// Starts or restarts it. A failed unit is forgiven first: this start is meant, and not one of those that the start
-/// limit counts.
+/// Starts or restarts it. What the start limit has counted is forgotten first, also that of a unit that is up: this start is
+/// meant (`reset-failed` in systemctl(1)). One that is down may not be loaded, and then has nothing to forget.
 pub(super) async fn launch(cx: &Context, verb: &str, now: &Status, limit: Duration) -> Result<()> {
-    if now.active == ActiveState::Failed {
+    if now.active != ActiveState::Inactive {
         commands::ask(cx, &commands::act("reset-failed", &now.unit)).await?;
     }
     run(cx, verb, &now.unit, limit).await

@@ -79,7 +79,7 @@ async fn until(cx: &Context, seconds: u32, wanted: impl Fn(usize) -> bool) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), reached).await.expect("gets there");
+    tokio::time::timeout(Duration::from_secs(60), reached).await.expect("gets there");
 }
 
 pub(super) async fn end_as_a_group(cx: &Context, marker: u32) {

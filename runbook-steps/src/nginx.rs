@@ -1,0 +1,43 @@
+//! nginx: sites that are tested before they count, reloads that are proven, and a maintenance page to hold.
+//!
+//! ```no_run
+//! # use runbook_core::{Result, Run};
+//! # use runbook_steps::nginx;
+//! # async fn set_up(run: &Run, config: String) -> Result<()> {
+//! run.step("Install the site", nginx::site("marb2.0", config)).await?;
+//! run.step("Reload nginx", nginx::reload()).await?;
+//! run.check("nginx passes on to the API", nginx::upstream_port("marb2.0", 8000)).await?;
+//! run.hold("Maintenance page", nginx::maintenance("marb2.0"), async |_run| {
+//!     // whatever needs the users away
+//!     Ok(())
+//! }).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! - A site is written, linked and tested with `nginx -t`. When the test fails, what was there before is put back at
+//!   once, and the error says what nginx says. nginx itself goes on with what it has loaded.
+//! - `nginx -s reload` exits with 0 even when nginx refuses the configuration. What counts are new workers.
+//! - The layout is Debian's: `sites-available`, `sites-enabled`. For another place, see [`Nginx`].
+
+mod commands;
+mod config;
+mod facts;
+mod server;
+
+mod maintenance;
+mod reload;
+mod site;
+
+mod checks;
+
+#[cfg(test)]
+mod tests;
+
+pub use self::checks::{NoErrors, Test, UpstreamPort};
+pub use self::config::Upstream;
+pub use self::facts::{LogLine, error_log};
+pub use self::maintenance::{Maintenance, MaintenanceBefore};
+pub use self::reload::{Reload, Reloaded, Workers};
+pub use self::server::{Nginx, maintenance, no_errors, reload, site, test, upstream_port};
+pub use self::site::{Site, SiteBefore, SiteEnabled};

@@ -1,0 +1,188 @@
+//! The steps against a real nginx, which `tests/services/nginx` starts.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use runbook::{Check as _, Context, Finding, Rollback as _, Step as _, Survey};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Mutex, MutexGuard};
+
+use super::*;
+use crate::laws;
+
+/// The nginx of the tests, one test at a time.
+struct Place {
+    dir: PathBuf,
+    server: Nginx,
+    cx: Context,
+    _alone: MutexGuard<'static, ()>,
+}
+
+impl Place {
+    async fn new() -> Self {
+        static ALONE: Mutex<()> = Mutex::const_new(());
+        let alone = ALONE.lock().await;
+        let dir =
+            std::env::var("RUNBOOK_TEST_NGINX").expect("RUNBOOK_TEST_NGINX names a directory: tests/services/nginx");
+        let dir = PathBuf::from(dir);
+        for part in ["sites-available", "sites-enabled"] {
+            for entry in std::fs::read_dir(dir.join(part)).expect("is there") {
+                let path = entry.expect("an entry").path();
+                if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) }
+                    .expect("is removed");
+            }
+        }
+        let server = Nginx::new()
+            .program("/usr/sbin/nginx")
+            .root(&dir)
+            .conf(dir.join("nginx.conf"))
+            .pid_file(dir.join("nginx.pid"));
+        Self { dir, server, cx: Context::local(), _alone: alone }
+    }
+
+    fn port(&self) -> u16 {
+        let text = std::fs::read_to_string(self.dir.join("port")).expect("is there");
+        text.trim().parse().expect("a port")
+    }
+
+    fn says(&self, words: &str) -> String {
+        format!("server {{\n  listen 127.0.0.1:{};\n  return 200 \"{words}\";\n}}\n", self.port())
+    }
+
+    /// Installs a site and loads it.
+    async fn serve(&self, words: &str) {
+        let site = self.server.site("app", self.says(words));
+        if let Survey::Change { before, .. } = site.survey(&self.cx).await.expect("looks") {
+            site.apply(&self.cx, &before).await.expect("is installed");
+        }
+        reload::prove(&self.cx, &self.server).await.expect("reloads");
+    }
+
+    /// What a client is told.
+    async fn get(&self) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port())).await.expect("listens");
+        stream.write_all(b"POST /x HTTP/1.0\r\nContent-Length: 0\r\n\r\n").await.expect("is sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("is answered");
+        answer
+    }
+
+    fn sites(&self) -> Vec<BTreeMap<PathBuf, String>> {
+        ["sites-available", "sites-enabled"].map(|part| laws::tree(&self.dir.join(part))).into()
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs nginx: tests/all runs it"]
+async fn a_site_keeps_the_laws() {
+    let place = Place::new().await;
+    let shown = laws::laws_seen(&place.server.site("app", place.says("one")), || place.sites()).await;
+    assert!(shown.output.sha256.is_some() && shown.output.link.ends_with("sites-enabled/app"), "{:?}", shown.output);
+    place.serve("one").await;
+    laws::laws_seen(&place.server.site("app", place.says("two")), || place.sites()).await;
+    assert!(place.get().await.ends_with("one"));
+}
+
+/// The claim of A4.10: `nginx -t` fails on a certificate that is not there yet. The old site is put back, goes on being
+/// served, and the message says what to do first.
+#[tokio::test]
+#[ignore = "needs nginx: tests/all runs it"]
+async fn a_site_that_nginx_refuses_leaves_what_was_there() {
+    let place = Place::new().await;
+    place.serve("old").await;
+    let sites = place.sites();
+    let config = format!(
+        "server {{ listen 127.0.0.1:{} ssl; ssl_certificate /no/such/fullchain.pem; ssl_certificate_key /no/such/key; }}",
+        place.port()
+    );
+    let site = place.server.site("app", config);
+    let Survey::Change { before, .. } = site.survey(&place.cx).await.expect("looks") else { panic!("is another") };
+    let error = site.apply(&place.cx, &before).await.expect_err("is refused");
+    assert!(format!("{error:#}").contains("/no/such/fullchain.pem"), "{error:?}");
+    assert!(error.advice().is_some_and(|hint| hint.contains("certificate")), "{error:?}");
+    assert_eq!(place.sites(), sites);
+    place.server.reload().apply(&place.cx, &Workers { master: 0, workers: vec![] }).await.expect("the old one loads");
+    assert!(place.get().await.ends_with("old"));
+    assert!(place.server.test().check(&place.cx).await.expect("is asked").passes());
+
+    // Someone breaks it by hand: the next site is not blamed for it.
+    std::fs::write(place.dir.join("sites-enabled/hand"), "nonsense").expect("is written");
+    let error = place.server.site("app", place.says("new")).survey(&place.cx).await.expect_err("is refused");
+    assert!(format!("{error:#}").contains("sites-enabled/hand"), "{error:?}");
+    assert!(matches!(place.server.test().check(&place.cx).await, Ok(Finding::Fail(_))));
+}
+
+/// `nginx -t` passes and `nginx -s reload` exits with 0, but the master cannot have the port.
+#[tokio::test]
+#[ignore = "needs nginx: tests/all runs it"]
+async fn a_reload_that_fails_behind_a_zero_is_an_error() {
+    let place = Place::new().await;
+    place.serve("old").await;
+    let taken = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+    let port = taken.local_addr().expect("has one").port();
+    std::fs::write(place.dir.join("sites-enabled/taken"), format!("server {{ listen 127.0.0.1:{port}; }}"))
+        .expect("written");
+    let error = reload::prove(&place.cx, &place.server).await.expect_err("did not happen");
+    assert!(error.message().contains("its workers are the old ones"), "{error:?}");
+    let log = place.dir.join("error.log");
+    let finding = no_errors(&log).check(&place.cx).await.expect("is asked");
+    assert!(finding.evidence().lines.iter().any(|line| line.contains("Address already in use")), "{finding:?}");
+    drop(taken);
+    std::fs::remove_file(place.dir.join("sites-enabled/taken")).expect("is removed");
+    let reloaded = reload::prove(&place.cx, &place.server).await.expect("reloads");
+    assert_eq!(reloaded.before.master, reloaded.now.master);
+    assert!(place.get().await.ends_with("old"));
+}
+
+#[tokio::test]
+#[ignore = "needs nginx: tests/all runs it"]
+async fn a_maintenance_page_answers_everything_and_goes_without_a_trace() {
+    let place = Place::new().await;
+    place.serve("open").await;
+    let page = place.server.maintenance("app").page("<p>back \"soon\"</p>");
+    let open = place.sites();
+    let Survey::Change { before, .. } = page.survey(&place.cx).await.expect("looks") else { panic!("is open") };
+    page.apply(&place.cx, &before).await.expect("shows");
+    let answer = place.get().await;
+    assert!(answer.starts_with("HTTP/1.1 503") && answer.ends_with("<p>back \"soon\"</p>"), "{answer}");
+    page.apply(&place.cx, &before).await.expect("shows it again");
+    for _ in 0..2 {
+        page.rollback(&place.cx, &before).await.expect("goes");
+        assert!(place.get().await.ends_with("open"));
+        assert_eq!(place.sites(), open);
+    }
+    let error = place.server.maintenance("nothing").survey(&place.cx).await.expect_err("is refused");
+    assert!(error.message().contains("not enabled"), "{error:?}");
+}
+
+/// A18.3, whose comparison is left to the eye.
+#[tokio::test]
+async fn a_site_that_passes_on_to_another_port_is_found() {
+    let dir = tempfile::tempdir().expect("a directory");
+    std::fs::create_dir(dir.path().join("sites-available")).expect("is made");
+    let (server, cx) = (Nginx::new().root(dir.path()), Context::local());
+    let ask = async |config: &str, port| {
+        std::fs::write(server.available("app"), config).expect("is written");
+        server.upstream_port("app", port).check(&cx).await.expect("is asked")
+    };
+    let config = "# proxy_pass http://127.0.0.1:8000;\nserver { location / { proxy_pass http://127.0.0.1:8001; } }";
+    assert!(ask(config, 8001).await.passes());
+    let finding = ask(config, 8000).await;
+    assert_eq!(finding.evidence().summary, "the site app passes on to 127.0.0.1:8001, wanted port 8000");
+    assert!(matches!(finding, Finding::Fail(_)));
+    assert!(matches!(ask("server { return 204; }", 8000).await, Finding::Unknown(_)));
+}
+
+#[tokio::test]
+async fn an_error_log_is_read_by_level() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let log = dir.path().join("error.log");
+    let refused =
+        "2026/11/21 04:44:01 [error] 7#7: *1 connect() failed (111: Connection refused) while connecting to upstream";
+    std::fs::write(&log, format!("2026/11/21 04:44:00 [notice] 7#7: 0 errors\n{refused}\n")).expect("is written");
+    let finding = no_errors(&log).check(&Context::local()).await.expect("is asked");
+    assert_eq!((finding.passes(), &*finding.evidence().lines), (false, &[refused.to_owned()][..]));
+    assert!(no_errors(&log).lines(0).check(&Context::local()).await.expect("is asked").passes());
+    assert!(no_errors(dir.path().join("none")).check(&Context::local()).await.is_err(), "no log is no answer");
+}
