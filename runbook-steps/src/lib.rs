@@ -16,6 +16,7 @@ pub mod http;
 pub mod journald;
 #[cfg(test)]
 mod laws;
+pub mod machine;
 pub mod memory;
 pub mod nginx;
 pub mod port;

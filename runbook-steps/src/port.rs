@@ -23,9 +23,19 @@ pub struct Listener {
     pub uid: u32,
 }
 
-/// The sockets that listen on the host. Source: `/proc/net/tcp` and `/proc/net/tcp6`; `None` when the host has
-/// neither.
-pub async fn listeners(cx: &Context) -> Result<Option<Vec<Listener>>> {
+/// A TCP socket of a host, as the kernel tells of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Socket {
+    pub(crate) local: SocketAddr,
+    pub(crate) remote: SocketAddr,
+    pub(crate) listens: bool,
+    pub(crate) connected: bool,
+    pub(crate) uid: u32,
+    pub(crate) inode: u64,
+}
+
+/// The TCP sockets of the host. Source: `/proc/net/tcp` and `/proc/net/tcp6`; `None` when the host has neither.
+pub(crate) async fn sockets(cx: &Context) -> Result<Option<Vec<Socket>>> {
     let mut all = None;
     for path in ["/proc/net/tcp", "/proc/net/tcp6"].map(Path::new) {
         if cx.files().stat(path).await?.is_none() {
@@ -33,9 +43,15 @@ pub async fn listeners(cx: &Context) -> Result<Option<Vec<Listener>>> {
         }
         let text = cx.files().read(path).await?;
         let text = String::from_utf8_lossy(&text);
-        all.get_or_insert_with(Vec::new).extend(text.lines().skip(1).filter_map(listener));
+        all.get_or_insert_with(Vec::new).extend(text.lines().skip(1).filter_map(socket));
     }
     Ok(all)
+}
+
+/// The sockets that listen on the host; `None` when the host does not say.
+pub async fn listeners(cx: &Context) -> Result<Option<Vec<Listener>>> {
+    let listener = |socket: Socket| socket.listens.then_some(Listener { address: socket.local, uid: socket.uid });
+    Ok(sockets(cx).await?.map(|all| all.into_iter().filter_map(listener).collect()))
 }
 
 /// Who listens on this port of the host, at any of its addresses; `None` when nobody does.
@@ -44,14 +60,20 @@ pub async fn owner(cx: &Context, port: u16) -> Result<Option<Listener>> {
     Ok(all.into_iter().find(|listener| listener.address.port() == port))
 }
 
-/// A line of `/proc/net/tcp`: number, local address, remote address, state, …, user.
-fn listener(line: &str) -> Option<Listener> {
+/// A line of `/proc/net/tcp`: number, local address, remote address, state, …, user, …, inode.
+fn socket(line: &str) -> Option<Socket> {
+    const CONNECTED: &str = "01";
     const LISTENS: &str = "0A";
     let fields: Vec<&str> = line.split_whitespace().collect();
-    if *fields.get(3)? != LISTENS {
-        return None;
-    }
-    Some(Listener { address: address(fields.get(1)?)?, uid: fields.get(7)?.parse().ok()? })
+    let state = *fields.get(3)?;
+    Some(Socket {
+        local: address(fields.get(1)?)?,
+        remote: address(fields.get(2)?)?,
+        listens: state == LISTENS,
+        connected: state == CONNECTED,
+        uid: fields.get(7)?.parse().ok()?,
+        inode: fields.get(9)?.parse().ok()?,
+    })
 }
 
 /// An address as the kernel writes it: words of 32 bits in the order of the machine, then the port.
