@@ -47,6 +47,15 @@ mod refresh;
 mod swap;
 mod users;
 
+#[cfg(feature = "testing")]
+pub mod fake;
+
+#[cfg(all(test, feature = "testing"))]
+mod tests;
+
+#[cfg(feature = "testing")]
+pub use self::fake::Fake;
+
 pub use self::firewall::{Block, Blocked, Firewall, FirewallBefore, block, blocked};
 pub use self::kill::{EndProcess, Ended, Signal, end_process};
 pub use self::packages::{Package, Packages, PackagesBefore, PackagesInstalled, Upgrade, package, packages};

@@ -46,13 +46,11 @@ impl fmt::Display for Firewall {
     }
 }
 
-/// What there was before an address was blocked.
+/// By what an address is to be blocked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FirewallBefore {
     /// What the host has.
     pub firewall: Firewall,
-    /// Whether anything was blocked by us already.
-    pub table: bool,
 }
 
 /// An address that is kept out.
@@ -69,7 +67,7 @@ pub async fn blocked(cx: &Context) -> Result<Vec<Blocked>> {
     let firewall = Firewall::of(cx).await?;
     let mut all = Vec::new();
     for family in [Family::Four, Family::Six] {
-        let addresses = firewall.blocked(cx, family).await?.unwrap_or_default();
+        let addresses = firewall.blocked(cx, family).await?;
         all.extend(addresses.into_iter().map(|address| Blocked { address, firewall }));
     }
     Ok(all)
@@ -151,23 +149,20 @@ impl Firewall {
         Err(error.hint("install one: `machine::packages([\"nftables\"])`"))
     }
 
-    /// What we keep out; `None` when we never began to.
-    async fn blocked(self, cx: &Context, family: Family) -> Result<Option<Vec<String>>> {
+    /// What we keep out.
+    async fn blocked(self, cx: &Context, family: Family) -> Result<Vec<String>> {
         match self {
             Self::Nftables => {
                 let command = nft().args(["-j", "list", "set", "inet", MARK, set(family)]).expect([0, 1]);
                 let output = commands::ask(cx, &command).await?;
                 if output.success() {
-                    return elements(output.text()?)
-                        .map(Some)
-                        .with_context(|| format!("cannot read what `{command}` says"));
+                    return elements(output.text()?).with_context(|| format!("cannot read what `{command}` says"));
                 }
-                absent(&command, &output).map(|()| None)
+                absent(&command, &output).map(|()| Vec::new())
             }
             Self::Iptables => {
                 let output = commands::ask(cx, &iptables(family).args(["-S", "INPUT"])).await?;
-                let all: Vec<String> = output.text()?.lines().filter_map(source).collect();
-                Ok((!all.is_empty()).then_some(all))
+                Ok(output.text()?.lines().filter_map(source).collect())
             }
         }
     }
@@ -175,7 +170,7 @@ impl Firewall {
     async fn has(self, cx: &Context, network: &Network) -> Result<bool> {
         match self {
             Self::Nftables => {
-                let all = self.blocked(cx, network.family()).await?.unwrap_or_default();
+                let all = self.blocked(cx, network.family()).await?;
                 Ok(all.contains(&network.to_string()))
             }
             Self::Iptables => {
@@ -209,7 +204,7 @@ impl Firewall {
         }
     }
 
-    async fn remove(self, cx: &Context, network: &Network, table: bool) -> Result<()> {
+    async fn remove(self, cx: &Context, network: &Network) -> Result<()> {
         match self {
             Self::Nftables => {
                 if self.has(cx, network).await? {
@@ -217,13 +212,10 @@ impl Firewall {
                     let delete = nft().args(["delete", "element", "inet", MARK, set(network.family()), &element]);
                     commands::ask(cx, &delete).await?;
                 }
-                let others = [
-                    self.blocked(cx, Family::Four).await?.unwrap_or_default(),
-                    self.blocked(cx, Family::Six).await?.unwrap_or_default(),
-                ];
+                let others = [self.blocked(cx, Family::Four).await?, self.blocked(cx, Family::Six).await?];
                 let there = nft().args(["list", "table", "inet", MARK]).expect([0, 1]);
                 let is_there = commands::ask(cx, &there).await?.success();
-                if !table && is_there && others.iter().all(Vec::is_empty) {
+                if is_there && others.iter().all(Vec::is_empty) {
                     commands::ask(cx, &nft().args(["delete", "table", "inet", MARK])).await?;
                 }
                 Ok(())
@@ -375,9 +367,8 @@ impl Step for Block {
         if firewall.has(cx, &network).await? {
             return Ok(Survey::Already(output));
         }
-        let table = firewall.blocked(cx, network.family()).await?.is_some();
         let diff = Diff::none().and_add(format!("{firewall}: drop what comes from {network}"));
-        Ok(Survey::predict(FirewallBefore { firewall, table }, diff, output))
+        Ok(Survey::predict(FirewallBefore { firewall }, diff, output))
     }
 
     async fn apply(&self, cx: &Context, before: &FirewallBefore) -> Result<Blocked> {
@@ -395,7 +386,7 @@ impl Step for Block {
 #[async_trait]
 impl Rollback for Block {
     async fn rollback(&self, cx: &Context, before: &FirewallBefore) -> Result<()> {
-        before.firewall.remove(cx, &self.network()?, before.table).await
+        before.firewall.remove(cx, &self.network()?).await
     }
 }
 

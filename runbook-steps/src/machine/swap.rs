@@ -134,7 +134,7 @@ impl Step for AddSwap {
             .undo_command(format!("swapoff {path} && rm {path}"))
             .writes(Resource::path(&self.path))
             .writes(Resource::path(self.draft()))
-            .writes(Resource::new("swap", path.to_string()));
+            .writes(Resource::new("swap", "all"));
         if self.until_reboot {
             return description;
         }

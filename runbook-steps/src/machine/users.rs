@@ -112,6 +112,8 @@ pub struct MakeUser {
 /// What there was of a user before it was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserBefore {
+    /// Whether there was the user, and only its home was missing.
+    pub user: bool,
     /// Whether there was a group of its name, which is then its group.
     pub group: bool,
     /// Whether there was something at its home.
@@ -158,7 +160,8 @@ impl MakeUser {
         if let Some(shell) = &self.shell {
             command = command.arg("--shell").arg(shell);
         }
-        command = command.arg(if self.make_home { "--create-home" } else { "--no-create-home" });
+        // Were it cut off, `useradd` would leave half a home: that is made here, whole or not at all.
+        command = command.arg("--no-create-home");
         command = if group { command.args(["--gid", &self.name]) } else { command.arg("--user-group") };
         command.arg("--").arg(&self.name)
     }
@@ -173,6 +176,21 @@ impl MakeUser {
             .into_iter()
             .flatten()
             .collect()
+    }
+
+    /// A home is made in a directory that is there, so that nothing else has to go with it.
+    async fn ensure_place(&self, cx: &Context) -> Result<()> {
+        let Some(parent) = self.home.as_deref().filter(|_| self.make_home).and_then(Path::parent) else {
+            return Ok(());
+        };
+        if cx.files().stat(parent).await?.is_none() {
+            return Err(Error::refused(format!(
+                "there is no directory `{}` for the home of `{}`",
+                parent.display(),
+                self.name
+            )));
+        }
+        Ok(())
     }
 
     async fn has_group(&self, cx: &Context) -> Result<bool> {
@@ -202,20 +220,30 @@ impl Step for MakeUser {
             .reads(resource(name))
             .writes(resource(name));
         match &self.home {
-            Some(home) if self.make_home => description.writes(Resource::path(home)),
+            Some(home) if self.make_home => {
+                let home_of = format!("cp -aT /etc/skel {home} && chown -R {name}: {home}", home = home.display());
+                let description = description.command(home_of).undo_command(format!("rm -r {}", home.display()));
+                description.writes(Resource::path(home)).writes(Resource::path(draft_of(home)))
+            }
             _ => description,
         }
     }
 
     async fn survey(&self, cx: &Context) -> Result<Survey<UserBefore, User>> {
-        let Some(user) = user(cx, &self.name).await? else {
-            let before = UserBefore { group: self.has_group(cx).await?, home: self.has_home(cx).await? };
+        self.ensure_place(cx).await?;
+        let user = user(cx, &self.name).await?;
+        let home = self.has_home(cx).await?;
+        let before = UserBefore { user: user.is_some(), group: self.has_group(cx).await?, home };
+        let Some(user) = user else {
             return Ok(Survey::change(before, Diff::none().and_add(format!("user {}", self.name))));
         };
         let differs = self.differs(&user);
         if !differs.is_empty() {
             let error = Error::refused(format!("there is a user `{}` already: {}", self.name, differs.join(", ")));
             return Err(error.hint("want it as it is, or change it by hand"));
+        }
+        if self.make_home && !home {
+            return Ok(Survey::predict(before, Diff::none().and_add(user.home.to_string_lossy()), user));
         }
         Ok(Survey::Already(user))
     }
@@ -229,26 +257,34 @@ impl Step for MakeUser {
         let made = user(cx, &self.name).await?;
         let made = made.with_context(|| format!("there is no user `{}` after `useradd`", self.name))?;
         if self.make_home && !self.has_home(cx).await? {
-            // It was cut off before it made the home.
-            self.make_missing_home(cx, &made).await?;
+            self.make_the_home(cx, &made).await?;
         }
         Ok(made)
     }
 }
 
 impl MakeUser {
-    async fn make_missing_home(&self, cx: &Context, user: &User) -> Result<()> {
-        let copy = Command::new("cp").args(["-a", "--", "/etc/skel"]).arg(&user.home);
-        commands::ask(cx, &copy).await?;
+    /// Makes a home as `useradd` does, beside its place.
+    async fn make_the_home(&self, cx: &Context, user: &User) -> Result<()> {
+        let draft = draft_of(&user.home);
+        cx.files().remove(&draft).await?;
+        commands::ask(cx, &Command::new("cp").args(["-aT", "--", "/etc/skel"]).arg(&draft)).await?;
         let owner = format!("{}:{}", user.uid, user.gid);
-        commands::ask(cx, &Command::new("chown").args(["-R", &owner, "--"]).arg(&user.home)).await.map(drop)
+        commands::ask(cx, &Command::new("chown").args(["-R", "--", &owner]).arg(&draft)).await?;
+        cx.files().rename(&draft, &user.home).await
     }
+}
+
+fn draft_of(home: &Path) -> PathBuf {
+    let mut name = home.to_owned().into_os_string();
+    name.push(".runbook-draft");
+    name.into()
 }
 
 #[async_trait]
 impl Rollback for MakeUser {
     async fn rollback(&self, cx: &Context, before: &UserBefore) -> Result<()> {
-        if user(cx, &self.name).await?.is_some() {
+        if !before.user && user(cx, &self.name).await?.is_some() {
             let remove = Command::new("userdel").env("LC_ALL", "C").arg("--").arg(&self.name);
             let gone = commands::ask(cx, &remove).await;
             gone.with_context(|| format!("remove the user `{}`", self.name))?;
@@ -257,7 +293,10 @@ impl Rollback for MakeUser {
             commands::ask(cx, &Command::new("groupdel").env("LC_ALL", "C").arg("--").arg(&self.name)).await?;
         }
         match &self.home {
-            Some(home) if self.make_home && !before.home => cx.files().remove(home).await,
+            Some(home) if self.make_home && !before.home => {
+                cx.files().remove(home).await?;
+                cx.files().remove(&draft_of(home)).await
+            }
             _ => Ok(()),
         }
     }
