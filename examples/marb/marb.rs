@@ -10,7 +10,7 @@ use runbook::prelude::*;
 use runbook::steps::alembic::Alembic;
 use runbook::steps::postgres::Database;
 use runbook::steps::redis::Redis;
-use runbook::steps::{http, systemd};
+use runbook::steps::{downtime, http, systemd};
 use serde::{Deserialize, Serialize};
 
 /// The unit of the API.
@@ -76,6 +76,11 @@ impl Marb {
         let probe = systemd_resources(probe).timeout(5.seconds());
         let probe = self.at.map_or(probe.clone(), |address| probe.at(address));
         self.ca.iter().fold(probe, http::Probe::root_certificate)
+    }
+
+    /// Says afterwards how long users had no good answer, the way back included.
+    pub async fn watched<R>(&self, run: &Run, body: impl AsyncFnOnce(&Run) -> Result<R>) -> Result<R> {
+        downtime::of("the site", self.is_healthy().timeout(2.seconds())).during(run, body).await
     }
 
     /// The same, asked on the server, past nginx.

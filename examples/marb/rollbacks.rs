@@ -29,10 +29,13 @@ pub struct Back {
 pub async fn quick_rollback(run: &Run, back: &Back) -> Result<Release> {
     let marb = &back.marb;
     let good = good_commit(run, back).await?;
-    let code = fetch_code_only(run, marb, &good).await?;
-    restart(run, marb).await?;
-    run.check("Healthy", marb.is_healthy()).await?;
-    Ok(code.release())
+    marb.watched(run, async |run| {
+        let code = fetch_code_only(run, marb, &good).await?;
+        restart(run, marb).await?;
+        run.check("Healthy", marb.is_healthy()).await?;
+        Ok(code.release())
+    })
+    .await
 }
 
 /// Rollback with database migration.

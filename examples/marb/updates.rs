@@ -37,16 +37,19 @@ pub struct To {
 pub async fn standard_update(run: &Run, to: &To) -> Result<Release> {
     let marb = &to.marb;
     run.require("Healthy before we begin", marb.is_healthy()).await?;
-    let code = fetch(run, marb, &to.revision).await?;
-    install(run, marb, &code).await?;
-    if !pending(run, marb).await?.is_empty() {
-        let dump = proven_backup(run, marb).await?;
-        migrate(run, to, &dump).await?;
-    }
-    restart(run, marb).await?;
-    run.check("Healthy", marb.is_healthy()).await?;
-    no_new_errors(run, to).await?;
-    Ok(code.release())
+    marb.watched(run, async |run| {
+        let code = fetch(run, marb, &to.revision).await?;
+        install(run, marb, &code).await?;
+        if !pending(run, marb).await?.is_empty() {
+            let dump = proven_backup(run, marb).await?;
+            migrate(run, to, &dump).await?;
+        }
+        restart(run, marb).await?;
+        run.check("Healthy", marb.is_healthy()).await?;
+        no_new_errors(run, to).await?;
+        Ok(code.release())
+    })
+    .await
 }
 
 /// Update, code only.
@@ -57,10 +60,13 @@ pub async fn standard_update(run: &Run, to: &To) -> Result<Release> {
 pub async fn update_code(run: &Run, to: &To) -> Result<Release> {
     let marb = &to.marb;
     run.require("Healthy before we begin", marb.is_healthy()).await?;
-    let code = fetch_code_only(run, marb, &to.revision).await?;
-    restart(run, marb).await?;
-    run.check("Healthy", marb.is_healthy()).await?;
-    Ok(code.release())
+    marb.watched(run, async |run| {
+        let code = fetch_code_only(run, marb, &to.revision).await?;
+        restart(run, marb).await?;
+        run.check("Healthy", marb.is_healthy()).await?;
+        Ok(code.release())
+    })
+    .await
 }
 
 /// Update with database schema changes.
@@ -72,19 +78,21 @@ pub async fn update_schema(run: &Run, to: &To) -> Result<Release> {
     let marb = &to.marb;
     run.require("Healthy before we begin", marb.is_healthy()).await?;
     let dump = proven_backup(run, marb).await?;
-    let code = fetch(run, marb, &to.revision).await?;
-    install(run, marb, &code).await?;
-    let schema = marb.alembic();
-    let migrations = pending(run, marb).await?;
-    if !migrations.is_empty() {
-        let rehearsed = marb.app(run).step("Rehearse the migrations", alembic::rehearse(&schema, &dump)).await?;
-        run.say(format!("{rehearsed}"));
-        migrate(run, to, &dump).await?;
-    }
-    restart(run, marb).await?;
-    run.check("Healthy", marb.is_healthy()).await?;
-    no_new_errors(run, to).await?;
-    Ok(code.release())
+    marb.watched(run, async |run| {
+        let code = fetch(run, marb, &to.revision).await?;
+        install(run, marb, &code).await?;
+        if !pending(run, marb).await?.is_empty() {
+            let rehearsal = alembic::rehearse(&marb.alembic(), &dump);
+            let rehearsed = marb.app(run).step("Rehearse the migrations", rehearsal).await?;
+            run.say(rehearsed.to_string());
+            migrate(run, to, &dump).await?;
+        }
+        restart(run, marb).await?;
+        run.check("Healthy", marb.is_healthy()).await?;
+        no_new_errors(run, to).await?;
+        Ok(code.release())
+    })
+    .await
 }
 
 /// A release that breaks clients, and when.

@@ -8,6 +8,7 @@ pub mod backup;
 pub mod command;
 pub mod diagnosis;
 pub mod disk;
+pub mod downtime;
 pub mod env;
 pub mod file;
 pub mod git;
