@@ -49,9 +49,7 @@ pub use self::provision::{Provision, ProvisionBefore, Provisioned, provision};
 pub use self::recreate::{Recreate, Recreated, recreate};
 pub use self::server::{Port, Server, Session};
 pub use self::url::Target;
-pub use self::validate::{
-    NoOrphans, RowCount, SameHash, has_rows, no_orphans, same_hash,
-};
+pub use self::validate::{NoOrphans, RowCount, SameHash, has_rows, no_orphans, same_hash};
 
 pub(crate) use self::facts::{Open, database_facts, open};
 pub(crate) use self::tools::{Pass, tool};

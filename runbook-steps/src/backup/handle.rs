@@ -120,11 +120,7 @@ pub(super) async fn read<B: Kept>(cx: &Context, path: &Path) -> Result<Option<B>
 }
 
 /// The backups in a directory, newest first, of one name if that is given. A damaged one is an error in its place.
-pub(super) async fn all<B: Kept>(
-    cx: &Context,
-    dir: &Path,
-    name: Option<&str>,
-) -> Result<Vec<(PathBuf, Result<B>)>> {
+pub(super) async fn all<B: Kept>(cx: &Context, dir: &Path, name: Option<&str>) -> Result<Vec<(PathBuf, Result<B>)>> {
     match cx.files().stat(dir).await? {
         None => return Ok(Vec::new()),
         Some(stat) if stat.kind == FileKind::File => {

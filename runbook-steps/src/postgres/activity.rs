@@ -49,9 +49,9 @@ impl Check for NobodyWaits {
 
     async fn check(&self, cx: &Context) -> Result<Finding> {
         let locks = facts::locks(cx, &self.0).await?;
-        let lines = locks.iter().map(|lock| {
-            format!("{} (`{}`) waits for {} (`{}`)", lock.waiting, lock.query, lock.held_by, lock.holder)
-        });
+        let lines = locks
+            .iter()
+            .map(|lock| format!("{} (`{}`) waits for {} (`{}`)", lock.waiting, lock.query, lock.held_by, lock.holder));
         let evidence = Evidence::new(format!("{} sessions wait for another one", locks.len())).lines(lines);
         Ok(Finding::of(locks.is_empty(), evidence))
     }
@@ -61,8 +61,7 @@ impl Terminate {
     async fn others(&self, cx: &Context) -> Result<u64> {
         let name = self.0.target(cx).await?.name;
         // Asked in the database itself: it is the sessions there that count.
-        let there: Vec<super::Activity> =
-            facts::open(cx, &self.0.beside(&name)).await?.ask(&Ask::Activity).await?;
+        let there: Vec<super::Activity> = facts::open(cx, &self.0.beside(&name)).await?.ask(&Ask::Activity).await?;
         Ok(there.len() as u64)
     }
 }

@@ -70,8 +70,8 @@ pub enum Ask {
         /// Give or take.
         give: bool,
     },
-    /// Lets new sessions into a database, or not.
-    Open(String, bool),
+    /// How many sessions a database lets in, superusers not counted: any number for -1.
+    Limit(String, i32),
     /// Ends all other sessions in a database: how many.
     Terminate(String),
 }
@@ -109,8 +109,8 @@ pub struct DatabaseFacts {
     pub oid: u32,
     /// The role it belongs to.
     pub owner: String,
-    /// Whether it lets sessions in.
-    pub open: bool,
+    /// How many sessions it lets in, superusers not counted: any number for -1.
+    pub limit: i32,
     /// Its encoding and locale.
     pub locale: Locale,
 }
@@ -172,11 +172,16 @@ const SUMS: &str = "count(*) || ':' || coalesce(sum(('x' || left(h, 16))::bit(64
 impl Ask {
     /// Whether it changes something.
     pub fn is_order(&self) -> bool {
-        use Ask::*;
         matches!(
             self,
-            CreateRole(..) | DropRole(_) | CreateDatabase { .. } | DropDatabase(_) | RenameDatabase(..) | Grant { .. }
-                | Open(..) | Terminate(_)
+            Self::CreateRole(..)
+                | Self::DropRole(_)
+                | Self::CreateDatabase { .. }
+                | Self::DropDatabase(_)
+                | Self::RenameDatabase(..)
+                | Self::Grant { .. }
+                | Self::Limit(..)
+                | Self::Terminate(_)
         )
     }
 
@@ -196,7 +201,7 @@ impl Ask {
             )),
             Self::Database(database) => one(format!(
                 "SELECT json_build_object('oid', oid::bigint, 'owner', pg_get_userbyid(datdba), \
-                 'open', datallowconn AND datconnlimit <> 0, 'locale', json_build_object('encoding', \
+                 'limit', datconnlimit, 'locale', json_build_object('encoding', \
                  pg_encoding_to_char(encoding), 'collate', datcollate, 'ctype', datctype)) FROM pg_database WHERE datname = {}",
                 text(database)
             )),
@@ -276,8 +281,8 @@ impl Ask {
             ],
             Self::Grant { role, give: false } => vec![format!("REVOKE ALL ON SCHEMA public FROM {}", name(role))],
             // Not by `datallowconn`, which only a superuser may set; the owner may set a limit.
-            Self::Open(database, open) => {
-                one(format!("ALTER DATABASE {} CONNECTION LIMIT {}", name(database), if *open { -1 } else { 0 }))
+            Self::Limit(database, sessions) => {
+                one(format!("ALTER DATABASE {} CONNECTION LIMIT {sessions}", name(database)))
             }
             Self::Terminate(database) => one(format!(
                 "SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) FROM pg_stat_activity \

@@ -89,7 +89,10 @@ impl Check for Ping {
                 let right = notice.database == target.name;
                 let took = began.elapsed().as_millis();
                 let evidence = format!("`{target}` answers in {took} ms: {}", notice.version);
-                Ok(Finding::of(right, if right { evidence } else { format!("asked {target}, but {}", notice.database) }))
+                Ok(Finding::of(
+                    right,
+                    if right { evidence } else { format!("asked {target}, but {}", notice.database) },
+                ))
             }
             Err(error) if error.is_transient() => Ok(Finding::fail(format!("{error:#}"))),
             Err(error) => Err(error),

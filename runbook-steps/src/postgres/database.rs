@@ -144,9 +144,9 @@ impl Database {
     async fn text(&self, cx: &Context) -> Result<String> {
         match &self.at {
             At::Url(url) => Ok(url.clone()),
-            At::Secret(secret) => secret.expose().map_err(|error| {
-                error.hint("set it to the URL of the database; no other database is asked instead")
-            }),
+            At::Secret(secret) => secret
+                .expose()
+                .map_err(|error| error.hint("set it to the URL of the database; no other database is asked instead")),
             At::EnvFile(path, key) => {
                 let file = env::read(cx, path).await?;
                 let url = file.get(key).map(str::to_owned);

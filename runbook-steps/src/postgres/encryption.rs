@@ -32,7 +32,7 @@ impl Encrypt {
     }
 }
 
-/// An encrypted connection.
+/// An encrypted connection. The lifetime is always `'static`; the compiler wants to hear that it need not be.
 pub(super) struct Encrypted<'a>(tokio_rustls::client::TlsStream<Box<dyn Stream + 'a>>);
 
 impl<'a> TlsConnect<Box<dyn Stream + 'a>> for Encrypt {

@@ -6,8 +6,8 @@ use runbook::{Context, Description, Diff, Error, Result, Rollback, Step, Survey}
 use serde::{Deserialize, Serialize};
 
 use super::{Ask, Database, DatabaseFacts, Target, facts};
-use crate::postgres::facts::Open;
 use crate::postgres::ask::RoleFacts;
+use crate::postgres::facts::Open;
 
 /// Makes the role and the database of this URL, where they are missing, with the rights an application needs to make
 /// tables: since PostgreSQL 15, nobody but the owner of a database may do that in its schema `public`.
@@ -100,7 +100,9 @@ impl Provision {
         facts::open(cx, &own).await.map(drop).map_err(|error| {
             let kind = error.kind();
             let new = Error::new(format!("the role `{user}` is there, but the URL does not log it in"));
-            new.caused_by(error).kind_of(kind).hint("correct the URL, or set the password of the role with `\\password`")
+            new.caused_by(error)
+                .kind_of(kind)
+                .hint("correct the URL, or set the password of the role with `\\password`")
         })
     }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use runbook::{Context, Error, ErrorKind, Explain as _, Result};
 use serde_json::Value;
-use tokio_postgres::error::{DbError, SqlState};
 use tokio_postgres::config::SslMode;
+use tokio_postgres::error::{DbError, SqlState};
 use tokio_postgres::{Client, Config, SimpleQueryMessage};
 
 use super::encryption::Encrypt;
@@ -131,7 +131,11 @@ const MEANINGS: &[(SqlState, ErrorKind, &str)] = &[
     (SqlState::OBJECT_IN_USE, ErrorKind::Transient, "end the sessions in it: `postgres::terminate_connections`"),
     (SqlState::DISK_FULL, ErrorKind::Failed, "free some space on the database's disk"),
     (SqlState::INVALID_PASSWORD, ErrorKind::Failed, "is the password the one of this role?"),
-    (SqlState::INVALID_AUTHORIZATION_SPECIFICATION, ErrorKind::Failed, "does the role exist, and does pg_hba.conf let it in?"),
+    (
+        SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
+        ErrorKind::Failed,
+        "does the role exist, and does pg_hba.conf let it in?",
+    ),
     (SqlState::INVALID_CATALOG_NAME, ErrorKind::Failed, "make it with `postgres::provision`"),
     (SqlState::INSUFFICIENT_PRIVILEGE, ErrorKind::Failed, "name a role that may: `database.administered_by(&admin)`"),
 ];

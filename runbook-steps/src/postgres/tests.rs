@@ -182,7 +182,8 @@ async fn a_6_a_14_2_an_unset_url_is_an_error_and_a_driver_is_understood() {
     let (cx, mut lab) = (Context::local(), Lab::new());
     let (database, name) = lab.claims(&cx).await;
     let pass = Pass::write(&cx, &lab.admin, lab.dir.path()).await.expect("a password");
-    let document = pass.tool("sh").args(["-c", "unset DATABASE_URL; psql -X $DATABASE_URL -tAc 'SELECT current_database()'"]);
+    let document =
+        pass.tool("sh").args(["-c", "unset DATABASE_URL; psql -X $DATABASE_URL -tAc 'SELECT current_database()'"]);
     assert_eq!(cx.run(&document).await.expect("exit 0").lossy().trim(), "postgres", "another database answers");
 
     for unset in [Database::from_env("RUNBOOK_NO_SUCH_URL"), lab.at("empty", ""), lab.at("blank", " \n")] {
@@ -271,7 +272,11 @@ async fn c_16_counts_orphans_and_hashes_are_the_same_when_the_data_is() {
 async fn tables_and_their_rows_are_told_whatever_their_names() {
     let (cx, mut lab) = (Context::local(), Lab::new());
     let (database, _) = lab.claims(&cx).await;
-    lab.run(&database, "CREATE SCHEMA audit; CREATE TABLE audit.\"The Log\" (id int); CREATE TABLE \"o'clock\" (t text)").await;
+    lab.run(
+        &database,
+        "CREATE SCHEMA audit; CREATE TABLE audit.\"The Log\" (id int); CREATE TABLE \"o'clock\" (t text)",
+    )
+    .await;
     assert_eq!(tables(&cx, &database).await.expect("told"), ["audit.The Log", "claims", "customers", "o'clock"]);
     let counts = row_counts(&cx, &database).await.expect("counted");
     assert_eq!((counts["claims"], counts["audit.The Log"]), (100, 0));
@@ -293,7 +298,7 @@ async fn sessions_that_wait_are_seen_and_ended() {
         tokio::spawn(async move { cx.output(&command).await.map(|output| output.code) })
     };
     let holder = psql("BEGIN; LOCK TABLE claims; SELECT pg_sleep(60)");
-    let waiter = psql("SELECT pg_sleep(0.5); SELECT count(*) FROM claims");
+    let waiter = psql("SELECT pg_sleep(0.5); SELECT count(*) FROM claims; SELECT pg_sleep(60)");
     let mut waits = nobody_waits(&database).check(&cx).await.expect("asked");
     for _ in 0..100 {
         if matches!(waits, Finding::Fail(_)) {

@@ -88,7 +88,7 @@ while (1) { for my $ready ($all->can_read) {
     pass($ready, $ready == $s ? \*STDOUT : $s) or exit 0 } }
 "#;
 
-const PYTHON: &str = r#"
+const PYTHON: &str = r"
 import os, select, socket, sys
 to, port = sys.argv[1:3]
 try:
@@ -105,12 +105,15 @@ while True:
             data = os.read(0, 65536)
             if not data: sys.exit(0)
             s.sendall(data)
-"#;
+";
 
 /// A process on the host connects, and passes on what we say.
 async fn through(cx: &Context, target: &Target, os_user: Option<&str>) -> Result<Wire> {
-    let (to, port) =
-        if target.is_socket() { (target.socket(), String::new()) } else { (target.host.clone(), target.port.to_string()) };
+    let (to, port) = if target.is_socket() {
+        (target.socket(), String::new())
+    } else {
+        (target.host.clone(), target.port.to_string())
+    };
     let command = Command::new("sh").args(["-c", PASS_ON, "sh", PERL, PYTHON]).arg(&to).arg(&port);
     let command = super::tools::becoming(command, os_user);
     let Process { stdin, stdout, stderr, control } =

@@ -9,8 +9,8 @@ use runbook_core::host::Attributes;
 use runbook_core::{Command, Context, Description, Diff, Explain as _, Resource, Result, Rollback, Step, Survey};
 use serde::{Deserialize, Serialize};
 
-use super::super::handle::{self, Kept as _};
 use super::super::archive;
+use super::super::handle::{self, Kept as _};
 use super::{Contents, Dump, Format, version_of, with_pass};
 use crate::command::word;
 use crate::file::{self, DirectoryBefore, MakeDirectory};
@@ -150,7 +150,10 @@ impl Step for BackUpDatabase {
         Description::new("backup.postgres", database.to_string())
             .summary(format!("back up {database} into {}", self.dir.display()))
             .command("set -o pipefail")
-            .command(format!("mkdir -m 700 {to} && pg_dump {option} -Z0 -d {} | zstd -T0 > {to}/{file}", database.by_hand()))
+            .command(format!(
+                "mkdir -m 700 {to} && pg_dump {option} -Z0 -d {} | zstd -T0 > {to}/{file}",
+                database.by_hand()
+            ))
             .undo_command(format!("ls -d {dir}/NAME-*; rm -r {dir}/NAME-TIME"))
             .reads(database.resource())
             .writes(Resource::path(&self.dir))

@@ -31,6 +31,8 @@ pub struct RestoreDumpBefore {
     name: String,
     /// The number of the database that is there.
     oid: Option<u32>,
+    /// How many sessions it lets in.
+    limit: i32,
     /// Its name afterwards.
     aside: String,
     incoming: Scratch,
@@ -88,20 +90,30 @@ impl RestoreDump {
     }
 }
 
+/// How many sessions a database lets in unless somebody says otherwise: any number.
+const ANY: i32 = -1;
+
 impl RestoreDumpBefore {
-    /// Gives a database another name, once nobody is in it.
+    /// Gives a database another name, once nobody is in it. It lets nobody in then: see [`reopen`](Self::reopen).
     async fn rename(&self, admin: &mut Open, from: &str, to: &str) -> Result<()> {
         for _ in 0..20 {
-            admin.order(&Ask::Open(from.to_owned(), false)).await?;
+            admin.order(&Ask::Limit(from.to_owned(), 0)).await?;
             admin.order(&Ask::Terminate(from.to_owned())).await?;
             match admin.order(&Ask::RenameDatabase(from.to_owned(), to.to_owned())).await {
-                Ok(()) => return admin.order(&Ask::Open(to.to_owned(), true)).await,
                 // Somebody came in between, or has not gone yet.
                 Err(error) if error.is_transient() => tokio::time::sleep(std::time::Duration::from_millis(100)).await,
-                Err(error) => return Err(error),
+                done => return done,
             }
         }
         Err(Error::transient(format!("somebody is always in the database `{from}`")).hint("stop what uses it"))
+    }
+
+    /// Lets as many in as before, if the database is there.
+    async fn reopen(&self, admin: &mut Open, name: &str) -> Result<()> {
+        match find(admin, name).await? {
+            Some(found) if found.limit != self.limit => admin.order(&Ask::Limit(name.to_owned(), self.limit)).await,
+            _ => Ok(()),
+        }
     }
 }
 
@@ -134,11 +146,12 @@ impl Step for RestoreDump {
     async fn survey(&self, cx: &Context) -> Result<Survey<RestoreDumpBefore, RestoredDump>> {
         self.dump().require_whole(cx).await?;
         let name = self.database.target(cx).await?.name;
-        let oid = database_facts(cx, &self.database).await?.map(|found| found.oid);
+        let found = database_facts(cx, &self.database).await?;
+        let (oid, limit) = found.map_or((None, ANY), |found| (Some(found.oid), found.limit));
         let incoming = Scratch::of(self.dump(), "incoming");
         // The number makes it a name of its own for every restore.
         let aside = format!("{}_before_{}", name.chars().take(40).collect::<String>(), oid.unwrap_or_default());
-        let before = RestoreDumpBefore { name, oid, aside, incoming };
+        let before = RestoreDumpBefore { name, oid, limit, aside, incoming };
         let lost = if oid.is_some() { self.lost(cx, &before.name).await? } else { Vec::new() };
         let diff = match oid {
             None => Diff::none().and_add(format!("database {}", before.name)),
@@ -162,6 +175,9 @@ impl Step for RestoreDump {
                 before.rename(&mut admin, name, &before.aside).await?;
             }
             before.rename(&mut admin, &incoming.name, name).await?;
+        }
+        for name in [name, &before.aside] {
+            before.reopen(&mut admin, name).await?;
         }
         let oid = find(&mut admin, name).await?.map(|found| found.oid);
         let lost = match before.oid {
@@ -188,13 +204,16 @@ impl Rollback for RestoreDump {
             let safe = before.oid.is_none() || find(&mut admin, &before.aside).await?.is_some();
             if !safe {
                 let RestoreDumpBefore { name, aside, .. } = before;
-                return Err(Error::new(format!("`{name}` was restored, but `{aside}`, which was there before, is gone")));
+                return Err(Error::new(format!(
+                    "`{name}` was restored, but `{aside}`, which was there before, is gone"
+                )));
             }
             admin.order(&Ask::DropDatabase(before.name.clone())).await?;
         }
         if find(&mut admin, &before.aside).await?.is_some() {
             before.rename(&mut admin, &before.aside, &before.name).await?;
         }
+        before.reopen(&mut admin, &before.name).await?;
         before.incoming.drop(cx, &self.database).await
     }
 }
