@@ -118,7 +118,7 @@ impl Marb {
 
     /// Its queue and its results.
     pub fn redis(&self) -> Redis {
-        Redis::in_env_file(self.settings(), "CELERY_BROKER_URL")
+        Redis::at("redis://127.0.0.1:6379/0").password_in_env_file(self.settings(), "CELERY_BROKER_URL")
     }
 
     /// How long it may take to become healthy.

@@ -53,7 +53,7 @@ pub async fn rollback_with_migration(run: &Run, back: &Back) -> Result<Release> 
         .await?;
     let dump = proven_backup(run, marb).await?;
     stop(run, marb).await?;
-    let downgrade = alembic::downgrade(&marb.alembic(), &schema).guarded_by(&dump);
+    let downgrade = alembic::downgrade(&marb.alembic()).to(&schema).guarded_by(&dump);
     app.step("Take the migrations back", downgrade).await?;
     let code = app.step("Check out the good commit", git::checkout(&marb.root, &good)).await?;
     install(run, marb, &code).await?;

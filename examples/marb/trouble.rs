@@ -212,7 +212,7 @@ enum Idle {
 pub async fn tasks_wait(run: &Run, marb: &Marb) -> Result<()> {
     let (server, redis) = (marb.server(run), marb.redis());
     keep_the_log(run, marb).await?;
-    let drains = || marb.redis().list_length(QUEUE).not_growing_over(5.seconds());
+    let drains = || marb.redis().not_growing(QUEUE, 5.seconds());
     let found = diagnosis::of("tasks wait", redis.list_length(QUEUE).max(100))
         .suspect(Idle::Redis, redis.ping())
         .suspect(Idle::Worker, systemd::is_active(WORKER))

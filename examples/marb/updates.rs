@@ -84,7 +84,8 @@ pub async fn update_schema(run: &Run, to: &To) -> Result<Release> {
         if !pending(run, marb).await?.is_empty() {
             let rehearsal = alembic::rehearse(&marb.alembic(), &dump);
             let rehearsed = marb.app(run).step("Rehearse the migrations", rehearsal).await?;
-            run.say(rehearsed.to_string());
+            let back = if rehearsed.is_reversible() { "and can be taken back" } else { "and cannot be taken back" };
+            run.say(format!("on a copy it takes {:.1} s, {back}", rehearsed.took.as_secs_f64()));
             migrate(run, to, &dump).await?;
         }
         restart(run, marb).await?;

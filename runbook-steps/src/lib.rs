@@ -20,6 +20,8 @@ mod laws;
 pub mod machine;
 pub mod memory;
 pub mod nginx;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod percent;
 pub mod port;
 #[cfg(feature = "postgres")]
 pub mod postgres;
