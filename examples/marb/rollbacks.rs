@@ -54,7 +54,7 @@ pub async fn rollback_with_migration(run: &Run, back: &Back) -> Result<Release> 
     let dump = proven_backup(run, marb).await?;
     stop(run, marb).await?;
     let downgrade = alembic::downgrade(&marb.alembic()).to(&schema).guarded_by(&dump);
-    app.step("Take the migrations back", downgrade).await?;
+    marb.server(run).step("Take the migrations back", downgrade).await?;
     let code = app.step("Check out the good commit", git::checkout(&marb.root, &good)).await?;
     install(run, marb, &code).await?;
     start(run, marb).await?;

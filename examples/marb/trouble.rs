@@ -106,13 +106,13 @@ enum NoMigration {
 /// or a migration has just not been run. A migration is never written on the server.
 #[procedure(target = marb.on)]
 pub async fn migrations_fail(run: &Run, marb: &Marb) -> Result<()> {
-    let (app, schema) = (marb.app(run), marb.alembic());
+    let (server, schema) = (marb.server(run), marb.alembic());
     let found = diagnosis::of("the schema is not the one of the code", alembic::current_is_head(&schema))
         .suspect(NoMigration::UnknownRevision, alembic::current_is_known(&schema))
         .suspect(NoMigration::TwoHeads, alembic::one_head(&schema))
         .suspect(NoMigration::Waiting, postgres::nobody_waits(&marb.database()))
         .suspect(NoMigration::Pending, alembic::current_is_head(&schema))
-        .ask(&app)
+        .ask(&server)
         .await?;
     match found.cause()? {
         None => return Ok(()),
@@ -127,16 +127,16 @@ pub async fn migrations_fail(run: &Run, marb: &Marb) -> Result<()> {
         Some(NoMigration::Waiting) => {
             Risk::Destructive("database administrator").gate(run, "End all other connections").await?;
             let end = postgres::terminate_connections(&marb.database());
-            app.irreversible("their transactions are lost", "End all other connections", end).await?;
+            server.irreversible("their transactions are lost", "End all other connections", end).await?;
         }
         Some(NoMigration::Pending) => {
             let dump = proven_backup(run, marb).await?;
-            app.step("Rehearse the migrations", alembic::rehearse(&schema, &dump)).await?;
+            server.step("Rehearse the migrations", alembic::rehearse(&schema, &dump)).await?;
             Risk::Noticeable.gate(run, "Migrate the database").await?;
-            app.step("Migrate the database", alembic::upgrade(&schema).guarded_by(&dump)).await?;
+            server.step("Migrate the database", alembic::upgrade(&schema).guarded_by(&dump)).await?;
         }
     }
-    found.cured(&app, marb.patience()).await
+    found.cured(&server, marb.patience()).await
 }
 
 /// What memory may be short of, and by how much.
