@@ -96,11 +96,12 @@ pub(super) fn certbot(verb: &str, lineage: &Lineage) -> Command {
 }
 
 /// What certbot says, what it means, and what to do.
-const MEANINGS: [(&str, ErrorKind, &str); 7] = [
+const MEANINGS: [(&str, ErrorKind, &str); 8] = [
     ("Another instance of Certbot is already running", ErrorKind::Transient, "wait for it"),
     ("too many", ErrorKind::Failed, "the authority wants a pause: try with its staging directory, `.server(url)`"),
     ("rateLimited", ErrorKind::Failed, "the authority wants a pause: try with its staging directory, `.server(url)`"),
     ("requests.exceptions.ConnectionError", ErrorKind::Transient, "the authority cannot be reached from the host"),
+    ("ValueError: Requesting", ErrorKind::Transient, "the authority cannot be reached from the host"),
     ("Failed to establish a new connection", ErrorKind::Transient, "the authority cannot be reached from the host"),
     (
         "Some challenges have failed",

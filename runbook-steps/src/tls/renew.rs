@@ -33,6 +33,8 @@ pub struct DryRun {
     lineage: Lineage,
 }
 
+const LETS_ENCRYPT: &str = ".letsencrypt.org/";
+
 impl Renew {
     /// When it is good for less than this, instead of thirty days.
     pub fn before(mut self, left: Duration) -> Self {
@@ -128,10 +130,15 @@ impl Check for DryRun {
     async fn check(&self, cx: &Context) -> Result<Finding> {
         self.lineage.ensure_sane()?;
         let name = &self.lineage.name;
-        if self.lineage.read(cx).await?.is_none() {
+        let Some(kept) = self.lineage.read(cx).await? else {
             return Ok(Finding::fail(format!("certbot keeps no certificate `{name}`")));
+        };
+        let mut command = certbot::certbot("renew", &self.lineage).arg("--dry-run");
+        // Left to itself, certbot rehearses with the staging directory of Let's Encrypt, whoever issued it.
+        if let Some(server) = kept.server.filter(|server| !server.contains(LETS_ENCRYPT)) {
+            command = command.args(["--server", &server]);
         }
-        let asked = certbot::ask(cx, &certbot::certbot("renew", &self.lineage).arg("--dry-run")).await;
+        let asked = certbot::ask(cx, &command).await;
         Ok(match asked {
             Ok(said) if said.contains("all simulated renewals succeeded") => {
                 Finding::pass(format!("the certificate of {name} can be renewed"))
