@@ -1,6 +1,7 @@
 //! A simulated Redis, for simulated hosts.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::{Arc, OnceLock};
 
 use runbook::command::Output;
@@ -150,7 +151,7 @@ impl Program for Fake {
         }
         let mut number: u32 = number.parse().unwrap_or(DATABASES);
         if number >= DATABASES {
-            complaints += &format!("SELECT {number} failed: ERR DB index is out of range\n");
+            let _ = writeln!(complaints, "SELECT {number} failed: ERR DB index is out of range");
             number = 0;
         }
         let resource = Resource::new("redis", format!("{host}:{port}/{number}"));
@@ -233,7 +234,7 @@ impl Fake {
             ["LLEN", key] if !database.contains_key(*key) => number(0),
             ["LLEN", key] => list(database, key).map(|list| list.len().to_string()),
             ["LPUSH", key, elements @ ..] => list(database, key).map(|list| {
-                elements.iter().for_each(|element| list.insert(0, (*element).to_owned()));
+                list.splice(0..0, elements.iter().rev().map(|element| (*element).to_owned()));
                 list.len().to_string()
             }),
             ["LRANGE", key, "0", "-1"] if !database.contains_key(*key) => Ok(String::new()),
