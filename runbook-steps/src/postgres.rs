@@ -55,4 +55,6 @@ pub(crate) use self::facts::{Open, database_facts, open};
 pub(crate) use self::tools::{Pass, tool};
 
 #[cfg(test)]
+pub(crate) use self::server::Real;
+#[cfg(test)]
 pub(crate) mod tests;

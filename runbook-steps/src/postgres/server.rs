@@ -60,7 +60,7 @@ pub(super) async fn session(cx: &Context, target: &Target, os_user: Option<&str>
 }
 
 /// Servers over the wire.
-pub(super) struct Real;
+pub(crate) struct Real;
 
 struct RealSession {
     client: Client,
