@@ -45,6 +45,8 @@ pub use self::ask::{Activity, Ask, DatabaseFacts, Locale, Lock, Notice, RoleFact
 pub use self::checks::{Ping, Ready, ServerVersion, ping, ready, version};
 pub use self::database::Database;
 pub use self::facts::{activity, locks, orphans, row_counts, server_version, table_hash, tables};
+#[cfg(feature = "testing")]
+pub use self::fake::Fake;
 pub use self::provision::{Provision, ProvisionBefore, Provisioned, provision};
 pub use self::recreate::{Recreate, Recreated, recreate};
 pub use self::server::{Port, Server, Session};

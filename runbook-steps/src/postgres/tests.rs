@@ -8,6 +8,9 @@ use runbook::{Check, Command, Context, Finding, Result, Rollback, Secret, Step, 
 use super::*;
 use crate::laws::{Moment, cutting, laws_seen};
 
+#[cfg(feature = "testing")]
+mod conformance;
+
 /// A server for tests, and a place of one's own.
 pub(crate) struct Lab {
     pub(crate) dir: tempfile::TempDir,
@@ -416,13 +419,14 @@ async fn recreating_goes_on_wherever_it_was_cut_off() {
     let (cx, mut lab) = (Context::local(), Lab::new());
     let (database, name) = lab.claims(&cx).await;
     let step = recreate(&database, crate::backup::NoBackup::because("a test"));
-    for (operation, moment) in (0..3).flat_map(|n| [(n, Moment::Before), (n, Moment::After)]) {
+    for (operation, moment) in (0..4).flat_map(|n| [(n, Moment::Before), (n, Moment::After)]) {
         lab.run(&database, "CREATE TABLE IF NOT EXISTS full_of_it AS SELECT 1 AS n").await;
         let old = lab.see(&name);
         let was = before(&cx, &step).await;
         assert_eq!(lab.see(&name), old, "survey changes nothing");
         let cut = step.apply(&cutting(operation, moment), &was).await;
-        assert_eq!(cut.is_ok(), operation == 2, "it has two orders");
+        assert_eq!(cut.is_ok(), operation == 3, "it has three orders");
+        step.survey(&cx).await.expect("a resumed run looks again");
         let made = step.apply(&cx, &was).await.expect("it goes on");
         assert!(made.oid.is_some() && made.oid != Some(was.oid), "cut off {moment:?} {operation}");
         assert!(tables(&cx, &database).await.expect("told").is_empty(), "cut off {moment:?} {operation}");

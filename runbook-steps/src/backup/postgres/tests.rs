@@ -183,15 +183,26 @@ async fn dumping_and_rehearsing_are_lawful() {
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: tests/all runs it"]
-async fn restoring_is_lawful_over_something_and_over_nothing() {
+async fn restoring_is_lawful_over_something_and_undone_over_nothing() {
     let place = Place::new().await;
+    let cx = &place.cx;
     let proven = place.proven(&place.dump(Format::Custom).await).await;
     place.lab.run(&place.database, "DELETE FROM claims WHERE id < 50").await;
     place.lab.psql("postgres", &format!("ALTER DATABASE {} CONNECTION LIMIT 7", place.name));
     let step = backup::restore(&proven).to(&place.database);
     laws_seen(&step, || (place.files(), place.lab.see(&place.name))).await;
+
+    // Every cut of this one is made on the simulated server.
     place.lab.psql("postgres", &format!("DROP DATABASE {} WITH (FORCE)", place.name));
-    laws_seen(&step, || (place.files(), place.lab.see(&place.name))).await;
+    let old = place.lab.see(&place.name);
+    let was = before(cx, &step).await;
+    step.rollback(cx, &was).await.expect("it never began");
+    let restored = step.apply(cx, &was).await.expect("restored");
+    assert_eq!(step.apply(cx, &was).await.expect("again"), restored);
+    for _ in 0..2 {
+        step.rollback(cx, &was).await.expect("undone");
+        assert_eq!(place.lab.see(&place.name), old);
+    }
     place.lab.clean().await;
 }
 
