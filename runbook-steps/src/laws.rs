@@ -15,6 +15,9 @@ use runbook_core::host::{Attributes, Files, Local, Process, Stat};
 use runbook_core::{Command, Context, Diff, Error, Host, Result, Rollback, Step, Survey};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
+#[cfg(feature = "postgres")]
+mod sessions;
+
 /// What a lawful step showed, for more assertions.
 #[derive(Debug)]
 pub(crate) struct Shown<O> {
@@ -132,13 +135,17 @@ pub(crate) fn tree(dir: &Path) -> BTreeMap<PathBuf, String> {
 }
 
 /// A context on this machine whose n-th operation, and all after it, fail.
-fn cutting(operation: usize, moment: Moment) -> Context {
-    Context::on(Arc::new(Cutting { world: Local::new(), left: AtomicUsize::new(operation), moment }))
+pub(crate) fn cutting(operation: usize, moment: Moment) -> Context {
+    let world = Arc::new(Cutting { world: Local::new(), left: AtomicUsize::new(operation), moment });
+    let cx = Context::on(world.clone());
+    #[cfg(feature = "postgres")]
+    let cx = cx.with_port(crate::postgres::Port::new(sessions::Sessions(world)));
+    cx
 }
 
 /// Whether the operation at which the world ends still happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Moment {
+pub(crate) enum Moment {
     Before,
     After,
 }
@@ -166,6 +173,11 @@ impl Cutting {
             n if n == 0 || n > usize::MAX / 2 => Fate::DoesNot,
             _ => Fate::Happens,
         }
+    }
+
+    #[cfg(feature = "postgres")]
+    fn is_dead(&self) -> bool {
+        self.left.load(Ordering::SeqCst) > usize::MAX / 2
     }
 
     async fn pass<T>(&self, operation: impl Future<Output = Result<T>> + Send) -> Result<T> {
