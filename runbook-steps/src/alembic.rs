@@ -36,6 +36,9 @@ mod way_back;
 
 mod checks;
 
+#[cfg(feature = "testing")]
+pub mod fake;
+
 pub use self::answers::{Back, Migration, Past, Ran, Schema, Shown};
 pub use self::app::Alembic;
 pub use self::checks::{
@@ -43,6 +46,8 @@ pub use self::checks::{
 };
 pub use self::downgrade::{Downgrade, DowngradeBefore, Downgrading, DowngradingTo, downgrade};
 pub use self::facts::{current, downgrade_sql, heads, history, pending, show, upgrade_sql};
+#[cfg(feature = "testing")]
+pub use self::fake::Fake;
 pub use self::rehearse::{Rehearsal, RehearseUpgrade, RehearseUpgradeBefore, WentBack, rehearse};
 pub use self::stamp::{Stamp, StampBefore, Stamped, stamp};
 pub use self::upgrade::{Migrated, Upgrade, UpgradeBefore, Upgrading, upgrade};

@@ -116,7 +116,11 @@ impl Step for Downgrade {
             .command(alembic.by_hand(&["downgrade", target]))
             .undo_command(alembic.by_hand(&["upgrade", "REVISION_BEFORE"]));
         let description = self.way_back().by_hand().into_iter().fold(description, Description::undo_command);
-        description.reads(Resource::path(&alembic.dir)).reads(alembic.resource()).writes(alembic.resource())
+        description
+            .reads(Resource::path(&alembic.dir))
+            .reads(alembic.resource())
+            .writes(alembic.resource())
+            .writes(alembic.schema())
     }
 
     async fn survey(&self, cx: &Context) -> Result<Survey<DowngradeBefore, Migrated>> {

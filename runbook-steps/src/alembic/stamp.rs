@@ -52,6 +52,7 @@ impl Step for Stamp {
             .reads(Resource::path(&alembic.dir))
             .reads(alembic.resource())
             .writes(alembic.resource())
+            .writes(alembic.schema())
     }
 
     async fn survey(&self, cx: &Context) -> Result<Survey<StampBefore, Stamped>> {

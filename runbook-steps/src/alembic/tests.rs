@@ -9,6 +9,11 @@ use crate::backup::{self, Dump, NoBackup, VerifiedBackup};
 use crate::postgres::tests::{Lab, before, take};
 use crate::postgres::{self, Ask, Database, open};
 
+#[cfg(feature = "testing")]
+mod conformance;
+#[cfg(feature = "testing")]
+mod laws;
+
 /// Takes its URL from the environment, and nothing else.
 const ENV: &str = r#"
 import os

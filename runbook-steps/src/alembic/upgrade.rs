@@ -131,7 +131,11 @@ impl Step for Upgrade {
             .command(alembic.by_hand(&["upgrade", target]))
             .undo_command(alembic.by_hand(&["downgrade", "REVISION_BEFORE"]));
         let description = self.way_back().by_hand().into_iter().fold(description, Description::undo_command);
-        description.reads(Resource::path(&alembic.dir)).reads(alembic.resource()).writes(alembic.resource())
+        description
+            .reads(Resource::path(&alembic.dir))
+            .reads(alembic.resource())
+            .writes(alembic.resource())
+            .writes(alembic.schema())
     }
 
     async fn survey(&self, cx: &Context) -> Result<Survey<UpgradeBefore, Migrated>> {
@@ -150,7 +154,7 @@ impl Step for Upgrade {
     async fn apply(&self, cx: &Context, before: &UpgradeBefore) -> Result<Migrated> {
         let began = Instant::now();
         let moved = facts::change(cx, &self.alembic, "upgrade", Some(before.target.clone())).await?;
-        if let Some(left) = self.what_remains(&moved, before) {
+        if let Some(left) = before.what_remains(&moved) {
             let failed = moved.whole(&self.alembic).err();
             return Err(failed.map_or(left.clone(), |error| error.kind_of(ErrorKind::Failed).caused_by(left)));
         }
@@ -166,11 +170,11 @@ impl Step for Upgrade {
     }
 }
 
-impl Upgrade {
+impl UpgradeBefore {
     /// What a migration that failed has done outside its transaction.
-    fn what_remains(&self, moved: &Moved, before: &UpgradeBefore) -> Option<Error> {
-        let now = moved.now.as_ref().filter(|now| moved.failed.is_some() && now.current == before.schema.revisions)?;
-        let names = different(&before.schema.tables, &now.tables);
+    fn what_remains(&self, moved: &Moved) -> Option<Error> {
+        let now = moved.now.as_ref().filter(|now| moved.failed.is_some() && now.current == self.schema.revisions)?;
+        let names = different(&self.schema.tables, &now.tables);
         let lines = names.iter().map(|name| format!("changed, and not taken back: {name}"));
         let error = Error::new("a part of it ran outside the transaction and remains").details(lines);
         (!names.is_empty()).then(|| error.hint("restoring the verified backup puts it right"))
