@@ -3,7 +3,7 @@
 use clap::Args;
 use runbook::prelude::*;
 use runbook::steps::backup::NoBackup;
-use runbook::steps::{alembic, command, env, file, git, nginx, postgres, probes, python, systemd};
+use runbook::steps::{alembic, env, file, git, nginx, postgres, probes, python, systemd, tls};
 use serde::{Deserialize, Serialize};
 
 use crate::before::prerequisites;
@@ -159,11 +159,11 @@ async fn services(run: &Run, marb: &Marb) -> Result<()> {
 /// Step 11, before step 10: nginx does not take a site whose certificate is not there.
 async fn certificate(run: &Run, new: &Deployment) -> Result<()> {
     let (server, domain) = (new.marb.server(run), new.marb.domain());
-    let obtain = command::run(cmd!("certbot certonly -q -n --nginx --agree-tos --email {new.email} -d {domain}"));
-    let obtain = obtain.creates(format!("/etc/letsencrypt/live/{domain}"));
-    let obtain = obtain.undo(cmd!("certbot delete -n --cert-name {domain}"));
+    let obtain = tls::obtain(domain).nginx().email(&new.email);
+    let obtain = new.authority.iter().fold(obtain, tls::Obtain::server);
     server.step("Obtain the certificate", obtain).await?;
-    server.check("It will be renewed", systemd::timer_active("certbot.timer")).await
+    server.check("It will be renewed", systemd::timer_active("certbot.timer")).await?;
+    server.check("Renewing would work", tls::renew(domain).dry_run()).await
 }
 
 /// Step 10: the site.
