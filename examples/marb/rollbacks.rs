@@ -80,7 +80,7 @@ pub async fn emergency_rollback(run: &Run, back: &Back) -> Result<Release> {
 /// Says what the services said last: a restart would bury it.
 pub async fn keep_the_log(run: &Run, marb: &Marb) -> Result<()> {
     for unit in [API, WORKER] {
-        let last = marb.server(run).look(async |cx| journald::tail(cx, unit, 50).await).await?;
+        let last = marb.server(run).look(async |cx| journald::tail(cx, unit, 30).await).await?;
         let last: Vec<String> = last.iter().map(ToString::to_string).collect();
         run.say(format!("the last lines of {unit}, before anything changes:\n{}", last.join("\n")));
     }

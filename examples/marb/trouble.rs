@@ -17,6 +17,7 @@ use crate::rollbacks::keep_the_log;
 #[derive(Debug, Clone, Copy)]
 enum NoStart {
     Database,
+    Redis,
     Settings,
     Port,
     Packages,
@@ -25,8 +26,8 @@ enum NoStart {
 
 /// Issue 1: the service does not start.
 ///
-/// Suspects: PostgreSQL is down, a setting is missing, someone else has the port, a package is missing, or it was just
-/// stopped.
+/// Suspects: a setting is missing, PostgreSQL or Redis is down, someone else has the port, a package is missing, or it was
+/// just stopped.
 #[procedure(target = marb.on)]
 pub async fn service_does_not_start(run: &Run, marb: &Marb) -> Result<()> {
     let server = marb.server(run);
@@ -34,7 +35,8 @@ pub async fn service_does_not_start(run: &Run, marb: &Marb) -> Result<()> {
     let found = diagnosis::of("the API does not run", systemd::is_active(API))
         .suspect(NoStart::Settings, fit_for_production(marb))
         .suspect(NoStart::Database, postgres::ready(&marb.database()))
-        .suspect(NoStart::Port, port_is_ours())
+        .suspect(NoStart::Redis, marb.redis().ping())
+        .suspect(NoStart::Port, nobody_else_has(PORT, API))
         .suspect(NoStart::Packages, python::imports(marb.venv(), "app.main").dir(&marb.root))
         .suspect(NoStart::Stopped, systemd::is_active(API))
         .ask(&server)
@@ -46,6 +48,7 @@ pub async fn service_does_not_start(run: &Run, marb: &Marb) -> Result<()> {
             server.require("Settings are fit for production", fit_for_production(marb)).await?;
         }
         Some(NoStart::Database) => start_database(run, marb).await?,
+        Some(NoStart::Redis) => start_redis(run, marb).await?,
         Some(NoStart::Port) => free_the_port(run, marb).await?,
         Some(NoStart::Packages) => {
             let wanted = python::install(marb.venv()).requirements(marb.root.join("requirements.txt"));
@@ -57,9 +60,20 @@ pub async fn service_does_not_start(run: &Run, marb: &Marb) -> Result<()> {
     found.cured(&server, marb.patience()).await
 }
 
-/// Free, or held by the API itself.
-fn port_is_ours() -> machine::PortBelongsTo {
-    machine::port_belongs_to(PORT, API)
+/// Whether a port is free, or held by this unit.
+#[check]
+async fn nobody_else_has(cx: &Context, port: u16, unit: &str) -> Result<Finding> {
+    let owner = machine::port_owner(cx, port).await?;
+    Ok(match owner {
+        None => Finding::pass(format!("nobody has port {port}")),
+        Some(owner) => Finding::of(owner.unit().is_some_and(|has| has.to_string() == unit), owner.to_string()),
+    })
+}
+
+async fn start_redis(run: &Run, marb: &Marb) -> Result<()> {
+    let server = marb.server(run);
+    server.step("Start Redis", systemd::start(REDIS)).await?;
+    server.check("Redis answers", marb.redis().ping().within(30.seconds())).await
 }
 
 async fn start_database(run: &Run, marb: &Marb) -> Result<()> {
@@ -70,6 +84,8 @@ async fn start_database(run: &Run, marb: &Marb) -> Result<()> {
 
 /// The unit of PostgreSQL's cluster.
 pub const POSTGRES: &str = "postgresql@15-main.service";
+/// The unit of Redis.
+pub const REDIS: &str = "redis-server.service";
 
 /// Asks whoever has the port to end: a service by stopping it, a stray process by a signal, never by force first.
 async fn free_the_port(run: &Run, marb: &Marb) -> Result<()> {
@@ -221,10 +237,7 @@ pub async fn tasks_wait(run: &Run, marb: &Marb) -> Result<()> {
         .await?;
     match found.cause()? {
         None => return Ok(()),
-        Some(Idle::Redis) => {
-            server.step("Start Redis", systemd::start("redis-server.service")).await?;
-            server.check("Redis answers", redis.ping().within(30.seconds())).await?;
-        }
+        Some(Idle::Redis) => start_redis(run, marb).await?,
         Some(Idle::Worker) => {
             server.step("Start the worker", systemd::start(WORKER).stable_for(3.seconds())).await?;
         }
@@ -298,6 +311,7 @@ macro_rules! in_words {
 
 in_words!(NoStart {
     Database => "the database does not let us in",
+    Redis => "Redis does not answer",
     Settings => "the settings are not fit",
     Port => "someone else has the port",
     Packages => "the application does not load",
