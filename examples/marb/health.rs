@@ -1,9 +1,9 @@
 //! Health checks: probes at once, one report, an exit code.
 
 use runbook::prelude::*;
-use runbook::steps::{disk, journald, memory, probes, systemd};
+use runbook::steps::{alembic, disk, journald, memory, nginx, postgres, probes, systemd};
 
-use crate::marb::{API, Marb, WORKER};
+use crate::marb::{API, Marb, QUEUE, WORKER};
 
 /// Quick health check.
 ///
@@ -24,6 +24,11 @@ pub async fn comprehensive_health(run: &Run, marb: &Marb) -> Result<probes::Repo
         .probe("Claims want a login", marb.get("/api/v1/claims").status(401))
         .probe("No errors of the API", journald::errors(API).since(10.minutes()).max(0))
         .probe("No errors of the worker", journald::errors(WORKER).since(10.minutes()).max(0))
+        .probe("Database", postgres::ping(&marb.database()))
+        .probe("Redis", marb.redis().ping())
+        .probe("The queue is short", marb.redis().list_length(QUEUE).max(100))
+        .probe("No errors of nginx", nginx::no_errors("/var/log/nginx/marb2.0_error.log"))
+        .probe("Schema", alembic::current_is_head(&marb.alembic()))
         .probe("Disk", disk::free(&marb.root).at_least(1.gib()))
         .probe("Memory", memory::available().at_least(256.mib()))
         .ask(&marb.server(run))

@@ -15,23 +15,55 @@ use std::process::ExitCode;
 use runbook::cli;
 use runbook::prelude::*;
 
+mod backups;
+mod before;
+mod deployment;
+mod emergencies;
 mod health;
+mod maintenance;
 mod marb;
-mod rollback;
+mod rollbacks;
 #[cfg(test)]
 mod tests;
-mod update;
+mod trouble;
+mod updates;
 
 fn book() -> Book {
+    use backups::{back_up, back_up_every_night, verify_backup};
+    use before::{checklist, prerequisites, verify_environment};
+    use deployment::initial_deployment;
+    use emergencies::{completely_down, data_loss, security_breach};
     use health::{comprehensive_health, quick_health};
-    use rollback::{emergency_rollback, quick_rollback};
-    use update::update_code;
+    use maintenance::scheduled_maintenance;
+    use rollbacks::{emergency_rollback, quick_rollback, rollback_with_migration};
+    use trouble::{bad_gateway, memory_is_short, migrations_fail, service_does_not_start, tasks_wait};
+    use updates::{standard_update, update_breaking, update_code, update_schema};
     Book::new("marb").about("mARB 2.0 in production").procedures(procedures![
+        prerequisites,
+        checklist,
+        verify_environment,
+        initial_deployment,
+        standard_update,
+        update_code,
+        update_schema,
+        update_breaking,
+        quick_rollback,
+        rollback_with_migration,
+        emergency_rollback,
         quick_health,
         comprehensive_health,
-        update_code,
-        quick_rollback,
-        emergency_rollback,
+        service_does_not_start,
+        migrations_fail,
+        memory_is_short,
+        tasks_wait,
+        bad_gateway,
+        completely_down,
+        data_loss,
+        security_breach,
+        scheduled_maintenance,
+        back_up,
+        back_up_every_night,
+        verify_backup,
     ])
 }
 

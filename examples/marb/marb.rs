@@ -7,13 +7,22 @@ use std::time::Duration;
 use clap::Args;
 use runbook::host::Place;
 use runbook::prelude::*;
-use runbook::steps::{http, systemd};
+use runbook::steps::alembic::Alembic;
+use runbook::steps::postgres::Database;
+use runbook::steps::redis::Redis;
+use runbook::steps::{downtime, http, systemd};
 use serde::{Deserialize, Serialize};
 
 /// The unit of the API.
 pub const API: &str = "marb2.0.service";
 /// The unit of the worker.
 pub const WORKER: &str = "marb2.0-celery.service";
+/// The port of the API, behind nginx.
+pub const PORT: u16 = 8000;
+/// The site of nginx.
+pub const SITE: &str = "marb2.0";
+/// The list in Redis where tasks wait for the worker.
+pub const QUEUE: &str = "celery";
 
 /// A mARB in production.
 #[derive(Debug, Clone, Args, Serialize, Deserialize)]
@@ -36,6 +45,9 @@ pub struct Marb {
     /// Trust the certificates in this file too.
     #[arg(long)]
     pub ca: Option<PathBuf>,
+    /// Where backups of its database are kept.
+    #[arg(long, default_value = "/var/backups/marb")]
+    pub backups: PathBuf,
     /// How long it may take, in seconds, until it is healthy after a restart.
     #[arg(long, default_value_t = 60)]
     pub patience: u64,
@@ -66,6 +78,49 @@ impl Marb {
         self.ca.iter().fold(probe, http::Probe::root_certificate)
     }
 
+    /// Says afterwards how long users had no good answer, the way back included.
+    pub async fn watched<R>(&self, run: &Run, body: impl AsyncFnOnce(&Run) -> Result<R>) -> Result<R> {
+        downtime::of("the site", self.is_healthy().timeout(2.seconds())).during(run, body).await
+    }
+
+    /// The same, asked on the server, past nginx.
+    pub fn answers_directly(&self) -> http::Probe {
+        let probe = http::get(format!("http://127.0.0.1:{PORT}/api/v1/health")).json("/status", "healthy");
+        systemd_resources(probe).timeout(5.seconds()).from_the_host()
+    }
+
+    /// The name of the site.
+    pub fn domain(&self) -> &str {
+        let name = self.url.split_once("://").map_or(self.url.as_str(), |(_, rest)| rest);
+        name.split(['/', ':']).next().unwrap_or(name)
+    }
+
+    /// The settings of the application.
+    pub fn settings(&self) -> PathBuf {
+        self.root.join(".env")
+    }
+
+    /// Its virtual environment.
+    pub fn venv(&self) -> PathBuf {
+        self.root.join("venv")
+    }
+
+    /// Its database: the one the application itself uses. PostgreSQL's own user makes and restores it.
+    pub fn database(&self) -> Database {
+        let postgres = Database::socket("postgres").become_user("postgres");
+        Database::in_env_file(self.settings(), "DATABASE_URL").administered_by(&postgres)
+    }
+
+    /// The migrations of its database.
+    pub fn alembic(&self) -> Alembic {
+        Alembic::in_dir(&self.root, &self.database()).venv(self.venv()).env_file(self.settings())
+    }
+
+    /// Its queue and its results.
+    pub fn redis(&self) -> Redis {
+        Redis::at("redis://127.0.0.1:6379/0").password_in_env_file(self.settings(), "CELERY_BROKER_URL")
+    }
+
     /// How long it may take to become healthy.
     pub fn patience(&self) -> Duration {
         Duration::from_secs(self.patience)
@@ -83,5 +138,21 @@ pub async fn restart(run: &Run, marb: &Marb) -> Result<()> {
     let server = marb.server(run);
     server.step("Restart the API", systemd::restart(API).ready(marb.is_healthy(), marb.patience())).await?;
     server.step("Restart the worker", systemd::restart(WORKER).stable_for(3.seconds())).await?;
+    Ok(())
+}
+
+/// Stops what takes in work, then what does it.
+pub async fn stop(run: &Run, marb: &Marb) -> Result<()> {
+    let server = marb.server(run);
+    server.step("Stop the API", systemd::stop(API)).await?;
+    server.step("Stop the worker", systemd::stop(WORKER).within(60.seconds())).await?;
+    Ok(())
+}
+
+/// Starts both services. The API is asked on the server itself: users may still see a maintenance page.
+pub async fn start(run: &Run, marb: &Marb) -> Result<()> {
+    let server = marb.server(run);
+    server.step("Start the API", systemd::start(API).ready(marb.answers_directly(), marb.patience())).await?;
+    server.step("Start the worker", systemd::start(WORKER).stable_for(3.seconds())).await?;
     Ok(())
 }

@@ -9,8 +9,8 @@ use serde_json::json;
 
 use crate::health::quick_health;
 use crate::marb::{API, Marb, WORKER};
-use crate::rollback::{Back, emergency_rollback, quick_rollback};
-use crate::update::{To, update_code};
+use crate::rollbacks::{Back, emergency_rollback, quick_rollback};
+use crate::updates::{To, update_code};
 
 const REPOSITORY: &str = "https://example.org/marb.git";
 const ROOT: &str = "/opt/marb2.0";

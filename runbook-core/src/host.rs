@@ -39,6 +39,11 @@ pub trait Host: Send + Sync + fmt::Debug {
     /// The name people know it by.
     fn name(&self) -> &str;
 
+    /// Whether this is the machine, and the user, the runner itself is: what connects from here need not go through it.
+    fn is_here(&self) -> bool {
+        false
+    }
+
     /// Starts a command in a process group of its own, its three streams open.
     ///
     /// A program that does not exist is an error that names it.

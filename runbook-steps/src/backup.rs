@@ -24,10 +24,15 @@ use std::time::Duration;
 
 pub use self::fresh::Fresh;
 pub use self::guard::{Guard, NoBackup};
-pub use self::handle::{Backup, VerifiedBackup};
+pub use self::handle::{Backup, Kept, VerifiedBackup};
 pub use self::keep::{Keep, Pruned};
 pub use self::latest::Latest;
 pub use self::make::{BackUp, BackUpBefore, Source};
+#[cfg(feature = "postgres")]
+pub use self::postgres::{
+    BackUpDatabase, Contents, Dump, DumpBefore, DumpSource, Format, RehearseDump, RehearseDumpBefore, RestoreDump,
+    RestoreDumpBefore, RestoredDump, RestoringDump, postgres,
+};
 pub use self::rehearse::{Rehearse, RehearseBefore};
 pub use self::restore::{Restore, RestoreBefore, Restored, Restoring};
 #[cfg(any(test, feature = "testing"))]
@@ -40,6 +45,8 @@ mod handle;
 mod keep;
 mod latest;
 mod make;
+#[cfg(feature = "postgres")]
+pub(crate) mod postgres;
 mod rehearse;
 mod restore;
 #[cfg(any(test, feature = "testing"))]
@@ -52,15 +59,47 @@ pub fn directory(path: impl AsRef<Path>) -> Source {
     Source::new(path.as_ref())
 }
 
-/// Proves a backup by restoring it beside itself, and comparing all of it with the manifest. That needs the space of
-/// what is restored, for the time of the rehearsal.
-pub fn rehearse(backup: &Backup) -> Rehearse {
-    Rehearse::new(backup)
+/// What can be proven by restoring it: a [`Backup`] of a directory, a dump of a database.
+pub trait Provable {
+    /// The step that does it.
+    type Rehearsal;
+    /// The step that restores this, compares it and removes it again.
+    fn rehearsal(&self) -> Self::Rehearsal;
+}
+
+impl Provable for Backup {
+    type Rehearsal = Rehearse;
+
+    fn rehearsal(&self) -> Rehearse {
+        Rehearse::new(self)
+    }
+}
+
+/// What can be restored: a backup that was proven.
+pub trait Restorable {
+    /// What still has to be told where to.
+    type Restoring;
+    /// The beginning of its restore.
+    fn restoring(&self) -> Self::Restoring;
+}
+
+impl Restorable for VerifiedBackup {
+    type Restoring = Restoring;
+
+    fn restoring(&self) -> Restoring {
+        Restoring::new(self)
+    }
+}
+
+/// Proves a backup by restoring it beside itself (a dump: into a scratch database), and comparing all of it with the
+/// manifest. That needs the space of what is restored, for the time of the rehearsal.
+pub fn rehearse<B: Provable>(backup: &B) -> B::Rehearsal {
+    backup.rehearsal()
 }
 
 /// A backup to restore; [`to`](Restoring::to) says where.
-pub fn restore(backup: &VerifiedBackup) -> Restoring {
-    Restoring::new(backup)
+pub fn restore<B: Restorable>(backup: &B) -> B::Restoring {
+    backup.restoring()
 }
 
 /// Removes all but the newest `newest` backups of each directory that are in `dir`. At least one is kept.

@@ -10,13 +10,15 @@
 //! # }
 //! ```
 //!
-//! - The request goes out from the machine the runner is on. Every request makes a connection of its own: a health
+//! - The request goes out from the machine the runner is on, unless it is to go out
+//!   [from the host](Probe::from_the_host) of the run. Every request makes a connection of its own: a health
 //!   check should see what a new client sees.
 //! - An answer that is not the wanted one is a *no*. No answer at all (refused, too late, a certificate nobody
 //!   trusts) and an answer that cannot be read are *unknown*, which is never *yes*.
 //! - Redirects are answers, not followed unless told to. Of a body at most one MiB is read.
 
 mod client;
+mod from_host;
 mod network;
 mod request;
 mod response;

@@ -2,10 +2,13 @@
 
 extern crate runbook_core as runbook;
 
+#[cfg(feature = "postgres")]
+pub mod alembic;
 pub mod backup;
 pub mod command;
 pub mod diagnosis;
 pub mod disk;
+pub mod downtime;
 pub mod env;
 pub mod file;
 pub mod git;
@@ -17,7 +20,11 @@ mod laws;
 pub mod machine;
 pub mod memory;
 pub mod nginx;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod percent;
 pub mod port;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod probes;
 pub mod python;
 #[cfg(feature = "redis")]
@@ -28,5 +35,5 @@ pub mod systemd;
 pub mod tls;
 pub mod tool;
 
-#[cfg(any(feature = "http", feature = "tls"))]
+#[cfg(any(feature = "http", feature = "postgres", feature = "tls"))]
 mod trust;

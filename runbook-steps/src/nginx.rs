@@ -4,8 +4,10 @@
 //! # use runbook_core::{Result, Run};
 //! # use runbook_steps::nginx;
 //! # async fn set_up(run: &Run, config: String) -> Result<()> {
-//! run.step("Install the site", nginx::site("marb2.0", config)).await?;
-//! run.step("Reload nginx", nginx::reload()).await?;
+//! let site = run.step("Install the site", nginx::site("marb2.0", config)).await?;
+//! if site.changed {
+//!     run.step("Reload nginx", nginx::reload()).await?;
+//! }
 //! run.check("nginx passes on to the API", nginx::upstream_port("marb2.0", 8000)).await?;
 //! run.hold("Maintenance page", nginx::maintenance("marb2.0"), async |_run| {
 //!     // whatever needs the users away

@@ -13,13 +13,13 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 
 /// Trusts what this machine trusts, and the certificates in this PEM text.
-#[cfg(feature = "http")]
+#[cfg(any(feature = "http", feature = "postgres"))]
 pub(crate) fn system(pem: Option<&[u8]>) -> Result<ClientConfig> {
     checked_by(Arc::new(verifier(pem)?))
 }
 
 /// Trusts anyone.
-#[cfg(feature = "http")]
+#[cfg(any(feature = "http", feature = "postgres"))]
 pub(crate) fn anyone() -> Result<ClientConfig> {
     checked_by(Arc::new(Witness::new(None)))
 }

@@ -45,6 +45,10 @@ impl Host for Local {
         "localhost"
     }
 
+    fn is_here(&self) -> bool {
+        true
+    }
+
     async fn start(&self, command: &Command) -> Result<Process> {
         let command = command.launched();
         let mut child = prepare(&command)?.spawn().map_err(|error| refusal::of(&command, &error))?;

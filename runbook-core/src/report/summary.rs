@@ -295,7 +295,8 @@ impl Summary {
 
     /// The steps and checks that go on right now.
     pub fn going(&self) -> impl Iterator<Item = &Node> {
-        self.nodes.iter().filter(|node| node.is_busy())
+        // What a procedure looks up by itself is at the root, which has no name.
+        self.nodes.iter().filter(|node| node.is_busy() && !node.title.is_empty())
     }
 
     /// The steps that changed something, whether or not that was undone later.

@@ -14,6 +14,9 @@ use super::VerifiedBackup;
 pub enum Guard {
     /// This backup was rehearsed.
     Backup(VerifiedBackup),
+    /// This dump of a database was rehearsed.
+    #[cfg(feature = "postgres")]
+    Dump(Box<VerifiedBackup<super::Dump>>),
     /// There is none.
     NoBackup(NoBackup),
 }
@@ -47,6 +50,13 @@ impl From<&VerifiedBackup> for Guard {
     }
 }
 
+#[cfg(feature = "postgres")]
+impl From<&VerifiedBackup<super::Dump>> for Guard {
+    fn from(dump: &VerifiedBackup<super::Dump>) -> Self {
+        Self::Dump(Box::new(dump.clone()))
+    }
+}
+
 impl From<NoBackup> for Guard {
     fn from(none: NoBackup) -> Self {
         Self::NoBackup(none)
@@ -57,6 +67,8 @@ impl fmt::Display for Guard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Backup(verified) => write!(f, "backup {}", verified.backup().path.display()),
+            #[cfg(feature = "postgres")]
+            Self::Dump(verified) => write!(f, "dump {}", verified.backup().path.display()),
             Self::NoBackup(none) => write!(f, "no backup: {}", none.reason()),
         }
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use runbook_core::host::FileKind;
-use runbook_core::{Context, Error, Explain as _, Result};
+use runbook_core::{Context, Error, Explain as _, Record, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::file::content;
@@ -55,18 +55,64 @@ pub(super) fn beside(path: &Path, what: &str) -> PathBuf {
     path.with_file_name(format!(".{name}.{what}"))
 }
 
+/// A kind of backup: what all that lie in directories have in common.
+pub trait Kept: Record + Clone {
+    /// The file that describes it, in its directory.
+    const ABOUT: &'static str;
+    /// The same one, found here.
+    fn found_at(self, path: PathBuf) -> Self;
+    /// The directory that holds it.
+    fn place(&self) -> &Path;
+    /// The name of what was backed up.
+    fn of_what(&self) -> &str;
+    /// Its one big file, and the size of that.
+    fn content(&self) -> (PathBuf, u64);
+    /// When it was begun; `None` in a plan.
+    fn begun_at(&self) -> Option<Timestamp>;
+    /// How much is in it, for people.
+    fn amount(&self) -> String;
+}
+
+impl Kept for Backup {
+    const ABOUT: &'static str = ABOUT;
+
+    fn found_at(self, path: PathBuf) -> Self {
+        Self { path, ..self }
+    }
+
+    fn place(&self) -> &Path {
+        &self.path
+    }
+
+    fn of_what(&self) -> &str {
+        &self.name
+    }
+
+    fn content(&self) -> (PathBuf, u64) {
+        (self.archive(), self.bytes)
+    }
+
+    fn begun_at(&self) -> Option<Timestamp> {
+        self.taken_at
+    }
+
+    fn amount(&self) -> String {
+        format!("{} files, {} bytes", self.files, self.bytes)
+    }
+}
+
 /// The backup in a directory; `None` when there is none. An archive that is missing or has another size is an error.
-pub(super) async fn read(cx: &Context, path: &Path) -> Result<Option<Backup>> {
-    let about = path.join(ABOUT);
+pub(super) async fn read<B: Kept>(cx: &Context, path: &Path) -> Result<Option<B>> {
+    let about = path.join(B::ABOUT);
     let Some(stat) = cx.files().stat(&about).await? else { return Ok(None) };
     let text = content::read(cx, &about, &stat).await?;
-    let backup: Backup = serde_json::from_slice(&text).with_context(|| format!("read `{}`", about.display()))?;
-    let backup = Backup { path: path.to_owned(), ..backup };
-    let archive = backup.archive();
+    let backup: B = serde_json::from_slice(&text).with_context(|| format!("read `{}`", about.display()))?;
+    let backup = backup.found_at(path.to_owned());
+    let (archive, bytes) = backup.content();
     match cx.files().stat(&archive).await? {
-        Some(stat) if stat.size == backup.bytes => Ok(Some(backup)),
+        Some(stat) if stat.size == bytes => Ok(Some(backup)),
         Some(stat) => {
-            let (archive, is, was) = (archive.display(), stat.size, backup.bytes);
+            let (archive, is, was) = (archive.display(), stat.size, bytes);
             Err(Error::new(format!("the backup `{archive}` is damaged: it has {is} bytes, not {was}")))
         }
         None => Err(Error::new(format!("the backup `{}` is damaged: it is gone", archive.display()))),
@@ -74,7 +120,7 @@ pub(super) async fn read(cx: &Context, path: &Path) -> Result<Option<Backup>> {
 }
 
 /// The backups in a directory, newest first, of one name if that is given. A damaged one is an error in its place.
-pub(super) async fn all(cx: &Context, dir: &Path, name: Option<&str>) -> Result<Vec<(PathBuf, Result<Backup>)>> {
+pub(super) async fn all<B: Kept>(cx: &Context, dir: &Path, name: Option<&str>) -> Result<Vec<(PathBuf, Result<B>)>> {
     match cx.files().stat(dir).await? {
         None => return Ok(Vec::new()),
         Some(stat) if stat.kind == FileKind::File => {
@@ -116,18 +162,18 @@ fn time_of(path: &Path) -> Option<String> {
 ///
 /// There is no way to make one but [`rehearse`](super::rehearse). Steps that destroy data ask for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct VerifiedBackup {
-    backup: Backup,
+pub struct VerifiedBackup<B = Backup> {
+    backup: B,
     rehearsed_at: Option<Timestamp>,
 }
 
-impl VerifiedBackup {
-    pub(super) fn new(backup: &Backup, rehearsed_at: Option<Timestamp>) -> Self {
+impl<B: Clone> VerifiedBackup<B> {
+    pub(super) fn new(backup: &B, rehearsed_at: Option<Timestamp>) -> Self {
         Self { backup: backup.clone(), rehearsed_at }
     }
 
     /// The backup.
-    pub fn backup(&self) -> &Backup {
+    pub fn backup(&self) -> &B {
         &self.backup
     }
 

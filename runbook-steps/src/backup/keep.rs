@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use runbook_core::{Context, Description, Diff, Resource, Result, Step, Survey, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::handle::{self, Backup};
+use super::handle::{self, Backup, Kept};
 use crate::command::word;
 
 /// Removes old backups. Nothing brings them back.
@@ -34,26 +34,35 @@ impl Keep {
     }
 
     /// Never this one, however old.
-    pub fn but(mut self, backup: &Backup) -> Self {
-        self.but.push(backup.path.clone());
+    pub fn but(mut self, backup: &impl Kept) -> Self {
+        self.but.push(backup.place().to_owned());
         self
     }
 
     async fn plan(&self, cx: &Context) -> Result<Pruned> {
         ensure!(self.newest > 0, "at least one backup in `{}` has to be kept", self.dir.display());
-        let (mut pruned, mut seen) = (Pruned::default(), HashMap::new());
-        for (path, backup) in handle::all(cx, &self.dir, None).await? {
+        let mut pruned = Pruned::default();
+        self.sort::<Backup>(cx, &mut pruned).await?;
+        #[cfg(feature = "postgres")]
+        self.sort::<super::Dump>(cx, &mut pruned).await?;
+        Ok(pruned)
+    }
+
+    /// Sorts the backups of one kind.
+    async fn sort<B: Kept>(&self, cx: &Context, pruned: &mut Pruned) -> Result<()> {
+        let mut seen: HashMap<String, usize> = HashMap::new();
+        for (path, backup) in handle::all::<B>(cx, &self.dir, None).await? {
             // A damaged one counts for nothing: the whole ones behind it stay. It stays too, for a person to see.
             let Ok(backup) = backup else {
                 cx.warn(format!("`{}` is damaged, and left alone", path.display()));
                 continue;
             };
-            let count: &mut usize = seen.entry(backup.name).or_default();
+            let count = seen.entry(backup.of_what().to_owned()).or_default();
             *count += 1;
             let keep = *count <= self.newest || self.but.contains(&path);
             if keep { pruned.kept.push(path) } else { pruned.removed.push(path) }
         }
-        Ok(pruned)
+        Ok(())
     }
 }
 

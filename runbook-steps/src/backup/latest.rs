@@ -1,33 +1,43 @@
 //! Finding the newest backup.
 
+use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use runbook_core::{Context, Description, Error, Resource, Result, Rollback, Step, Survey};
 
-use super::handle::{self, Backup};
+use super::handle::{self, Backup, Kept};
 use crate::command::word;
 
 /// Finds the newest backup in a directory. As a step, it is remembered: a resumed run goes on with the same one.
 #[derive(Debug, Clone)]
 #[must_use = "a step does nothing until a run takes it: `run.step(\"…\", step).await?`"]
-pub struct Latest {
+pub struct Latest<B = Backup> {
     dir: PathBuf,
     name: Option<String>,
+    kind: PhantomData<fn() -> B>,
 }
 
 impl Latest {
     pub(super) fn new(dir: &Path) -> Self {
-        Self { dir: dir.to_owned(), name: None }
+        Self { dir: dir.to_owned(), name: None, kind: PhantomData }
     }
 
+    /// A dump of a database, not a backup of a directory.
+    #[cfg(feature = "postgres")]
+    pub fn dump(self) -> Latest<super::Dump> {
+        Latest { dir: self.dir, name: self.name, kind: PhantomData }
+    }
+}
+
+impl<B: Kept> Latest<B> {
     /// Of what has this name only, where a directory holds backups of several.
     pub fn of(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    async fn find(&self, cx: &Context) -> Result<Backup> {
+    async fn find(&self, cx: &Context) -> Result<B> {
         let newest = handle::all(cx, &self.dir, self.name.as_deref()).await?.into_iter().next();
         match newest {
             // A damaged one is an error and not passed over: nobody asked for an older state.
@@ -42,9 +52,9 @@ impl Latest {
 }
 
 #[async_trait]
-impl Step for Latest {
+impl<B: Kept> Step for Latest<B> {
     type Before = ();
-    type Output = Backup;
+    type Output = B;
 
     fn describe(&self) -> Description {
         let dir = self.dir.display();
@@ -54,17 +64,17 @@ impl Step for Latest {
             .reads(Resource::path(&self.dir))
     }
 
-    async fn survey(&self, cx: &Context) -> Result<Survey<(), Backup>> {
+    async fn survey(&self, cx: &Context) -> Result<Survey<(), B>> {
         self.find(cx).await.map(Survey::Already)
     }
 
-    async fn apply(&self, cx: &Context, (): &()) -> Result<Backup> {
+    async fn apply(&self, cx: &Context, (): &()) -> Result<B> {
         self.find(cx).await
     }
 }
 
 #[async_trait]
-impl Rollback for Latest {
+impl<B: Kept> Rollback for Latest<B> {
     async fn rollback(&self, _: &Context, (): &()) -> Result<()> {
         Ok(())
     }

@@ -171,7 +171,7 @@ impl Step for BackUp {
     }
 
     async fn apply(&self, cx: &Context, before: &BackUpBefore) -> Result<Backup> {
-        if let Some(made) = handle::read(cx, &before.path).await? {
+        if let Some(made) = handle::read::<Backup>(cx, &before.path).await? {
             archive::require(cx, &made.archive(), &made.checksum).await?;
             return Ok(made);
         }

@@ -49,7 +49,7 @@ impl Step for Rehearse {
     async fn survey(&self, cx: &Context) -> Result<Survey<RehearseBefore, VerifiedBackup>> {
         let Self(backup) = self;
         let path = backup.path.display();
-        match handle::read(cx, &backup.path).await? {
+        match handle::read::<Backup>(cx, &backup.path).await? {
             None => return Err(Error::new(format!("the backup `{path}` does not exist"))),
             Some(found) if found != *backup => {
                 return Err(Error::new(format!("`{path}` is another backup than the one to be proven")));

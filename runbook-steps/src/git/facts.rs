@@ -1,5 +1,6 @@
 //! How a git tree is read.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -40,6 +41,12 @@ pub struct Commit {
     pub at: Timestamp,
     /// The first line of its message.
     pub subject: String,
+}
+
+impl fmt::Display for Commit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} ({}, {})", self.revision.short(), self.subject, self.author, self.at)
+    }
 }
 
 /// Where the tree at `root` is. Source: `git rev-parse HEAD`.

@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use async_trait::async_trait;
 use runbook::{Context, Error, ErrorKind, Result};
 
-use super::{Network, Request, Response};
+use super::{Network, Request, Response, from_host};
 
 /// Sends a request and takes the answer, whatever its status. No answer is an error: transient when trying again
 /// may help.
@@ -39,12 +39,15 @@ pub async fn fetch(cx: &Context, request: &Request) -> Result<Response> {
     static NETWORK: LazyLock<Network> = LazyLock::new(Network::default);
     request.ensure_sane()?;
     let port = cx.port::<Port>();
-    let client: &dyn Client = match &port {
-        Some(port) => &*port.0,
-        None => &*NETWORK,
+    let answer = async {
+        match &port {
+            Some(port) => port.0.send(request).await,
+            None if request.from_host => from_host::send(cx, request).await,
+            None => NETWORK.send(request).await,
+        }
     };
     tokio::select! {
-        answer = client.send(request) => answer,
+        answer = answer => answer,
         () = cx.cancelled() => Err(Error::of(ErrorKind::Stopped, format!("{request} was stopped"))),
     }
 }

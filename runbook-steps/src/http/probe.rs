@@ -138,6 +138,13 @@ impl Probe {
         self
     }
 
+    /// Sends it from the host of the run, which needs curl: `127.0.0.1` is that host then, and a name means what it means
+    /// there. A [certificate](Self::root_certificate) is a file of that host too.
+    pub fn from_the_host(mut self) -> Self {
+        self.request.from_host = true;
+        self
+    }
+
     /// Follows up to five redirects, and judges where they end.
     pub fn follow_redirects(mut self) -> Self {
         self.request.redirects = 5;

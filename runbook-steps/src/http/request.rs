@@ -28,6 +28,8 @@ pub struct Request {
     pub at: Option<IpAddr>,
     /// How many redirects are followed; none unless told otherwise.
     pub redirects: usize,
+    /// Whether it goes out from the host of the step, through the curl there, instead of the runner's machine.
+    pub from_host: bool,
 }
 
 /// The value of a header.
@@ -76,6 +78,7 @@ impl Request {
             tls: Tls::default(),
             at: None,
             redirects: 0,
+            from_host: false,
         }
     }
 

@@ -207,3 +207,22 @@ async fn an_address_can_be_asked_under_a_name_that_leads_elsewhere() {
     let check = get(format!("http://api.example.org:{port}/")).at("127.0.0.1".parse().expect("an address"));
     assert!(ask(check).await.passes());
 }
+
+#[tokio::test]
+async fn the_host_asks_with_its_curl_and_no_secret_is_an_argument() {
+    let url = serve(|request| {
+        let good = request.contains("authorization: Bearer sesame-4711") && request.ends_with(r#"{"a":"b\"c"}"#);
+        Some(if good { answer("200 OK", "x-here: yes\r\n", r#"{"ok": true}"#) } else { answer("400 Bad", "", "") })
+    })
+    .await;
+    let dir = tempfile::tempdir().expect("a directory");
+    std::fs::write(dir.path().join("token"), "sesame-4711").expect("written");
+    let token = Secret::file(dir.path().join("token"));
+    let check = post(format!("{url}/x")).bearer(&token).send_json(json!({"a": "b\"c"})).from_the_host();
+    let finding = ask(check.json("/ok", true).header("x-here", "yes")).await;
+    assert!(finding.passes(), "{finding:?}");
+
+    unknown(&ask(get("http://127.0.0.1:9/").from_the_host()).await, "no answer");
+    let silent = serve(|_| None).await;
+    unknown(&ask(get(silent).timeout(200.millis()).from_the_host()).await, "no answer within");
+}

@@ -36,6 +36,8 @@ pub struct SiteEnabled {
     pub link: PathBuf,
     /// The SHA-256 checksum of the configuration, in hexadecimal digits.
     pub sha256: Option<String>,
+    /// Whether it was other before: nginx does not know it until it is reloaded.
+    pub changed: bool,
 }
 
 impl Site {
@@ -61,8 +63,8 @@ impl Site {
         }
     }
 
-    fn enabled(&self, file: file::Written) -> SiteEnabled {
-        SiteEnabled { path: file.path, link: self.server.enabled(&self.name), sha256: file.sha256 }
+    fn enabled(&self, file: file::Written, changed: bool) -> SiteEnabled {
+        SiteEnabled { path: file.path, link: self.server.enabled(&self.name), sha256: file.sha256, changed }
     }
 }
 
@@ -90,12 +92,14 @@ impl Step for Site {
         // What is broken already would be blamed on this site.
         facts::ensure_accepted(cx, &self.server).await?;
         match (self.file.survey(cx).await?, self.link.survey(cx).await?) {
-            (Survey::Already(file), Survey::Already(_)) => Ok(Survey::Already(self.enabled(file))),
+            (Survey::Already(file), Survey::Already(_)) => Ok(Survey::Already(self.enabled(file, false))),
             (file, link) => {
+                let written = written(&file);
                 let (file, of_file) = changes(file);
                 let (link, of_link) = changes(link);
                 let diff = of_link.changes().iter().cloned().fold(of_file, and_change);
-                Ok(Survey::change(SiteBefore { file, link }, diff))
+                let before = SiteBefore { file, link };
+                Ok(Survey::Change { before, diff, predicted: written.map(|file| self.enabled(file, true)) })
             }
         }
     }
@@ -113,9 +117,17 @@ impl Step for Site {
             return Err(error.context(format!("install the site {} (what was there before is back)", self.name)));
         }
         match self.file.survey(cx).await? {
-            Survey::Already(file) => Ok(self.enabled(file)),
+            Survey::Already(file) => Ok(self.enabled(file, true)),
             Survey::Change { .. } => Err(Error::new(format!("the site {} is not as it was just written", self.name))),
         }
+    }
+}
+
+/// What the file will be.
+fn written(file: &Survey<file::Before, file::Written>) -> Option<file::Written> {
+    match file {
+        Survey::Already(written) => Some(written.clone()),
+        Survey::Change { predicted, .. } => predicted.clone(),
     }
 }
 

@@ -29,21 +29,27 @@ impl Redis {
         if let Some(user) = &place.user {
             command = command.args(["--user", user]);
         }
-        if let Some(password) = &self.password {
-            command = command.secret_env("REDISCLI_AUTH", password);
-        }
         Ok(command.args(words))
+    }
+
+    /// The command, logged in.
+    pub(super) async fn login<'a>(&self, cx: &Context, words: impl IntoIterator<Item = &'a str>) -> Result<Command> {
+        let command = self.command(words)?;
+        let password = self.secret(cx).await?;
+        Ok(password.iter().fold(command, |command, password| command.secret_env("REDISCLI_AUTH", password)))
     }
 
     /// The command for a person, as far as the URL is one.
     pub(super) fn by_hand<'a>(&self, words: impl IntoIterator<Item = &'a str> + Clone) -> String {
-        let command = self.command(words.clone()).map(|command| command.to_string());
+        let known =
+            |command| self.password.iter().fold(command, |one: Command, is| one.secret_env("REDISCLI_AUTH", is));
+        let command = self.command(words.clone()).map(|command| known(command).to_string());
         command.unwrap_or_else(|_| words.into_iter().collect::<Vec<_>>().join(" "))
     }
 
     /// Asks one command.
     pub(super) async fn ask<'a>(&self, cx: &Context, words: impl IntoIterator<Item = &'a str>) -> Result<Answer> {
-        let command = self.command(words)?;
+        let command = self.login(cx, words).await?;
         match timeout(self.timeout, cx.output(&command)).await {
             Ok(Ok(output)) if output.code == Some(127) => Err(missing(cx)),
             Ok(Ok(output)) => Ok(answer(&output)),

@@ -1,8 +1,11 @@
 //! A Redis, and how it is reached.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use runbook::{Error, Explain as _, Resource, Result, Secret};
+use runbook::{Context, Error, Explain as _, Resource, Result, Secret};
+
+use crate::{env, percent};
 
 /// A database of a Redis server, by its URL: `redis://HOST:PORT/DATABASE`, or `rediss://` for TLS. The password is a secret
 /// of its own.
@@ -10,6 +13,8 @@ use runbook::{Error, Explain as _, Resource, Result, Secret};
 pub struct Redis {
     pub(super) url: String,
     pub(super) password: Option<Secret>,
+    /// The env file of the host, and the key, whose URL has the password.
+    pub(super) password_in: Option<(PathBuf, String)>,
     pub(super) timeout: Duration,
 }
 
@@ -28,7 +33,7 @@ const PORT: u16 = 6379;
 impl Redis {
     /// The Redis at this URL, as the host of the step sees it. A password does not belong into it.
     pub fn at(url: impl Into<String>) -> Self {
-        Self { url: url.into(), password: None, timeout: Duration::from_secs(10) }
+        Self { url: url.into(), password: None, password_in: None, timeout: Duration::from_secs(10) }
     }
 
     /// With this password.
@@ -37,10 +42,28 @@ impl Redis {
         self
     }
 
+    /// With the password that the URL under this key has, in an env file of the host: the one the application uses.
+    pub fn password_in_env_file(mut self, path: impl AsRef<Path>, key: impl Into<String>) -> Self {
+        self.password_in = Some((path.as_ref().to_owned(), key.into()));
+        self
+    }
+
     /// Waits this long for an answer, instead of ten seconds.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
+    }
+
+    /// The password, wherever it is.
+    pub(super) async fn secret(&self, cx: &Context) -> Result<Option<Secret>> {
+        let Some((path, key)) = &self.password_in else { return Ok(self.password.clone()) };
+        let file = env::read(cx, path).await?;
+        let text = file.get(key).with_context(|| format!("`{key}` is not set in `{}`", path.display()))?;
+        let no_url = || format!("`{key}` in `{}` is no URL", path.display());
+        let url = url::Url::parse(text).map_err(|_| Error::new(no_url()))?;
+        let Some(password) = url.password() else { return Ok(None) };
+        let password = percent::decode(password);
+        Ok(Some(Secret::found(format!("{key} in {}", path.display()), password)))
     }
 
     pub(super) fn place(&self) -> Result<Place> {

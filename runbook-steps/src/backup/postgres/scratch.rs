@@ -1,0 +1,90 @@
+//! Databases that are made from a dump: scratch ones, and one that will take the place of another.
+
+use std::path::PathBuf;
+
+use runbook_core::command::Pipeline;
+use runbook_core::host::Attributes;
+use runbook_core::{Command, Context, Explain as _, Result};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::super::handle;
+use super::{Contents, Dump, Format, unpack, with_pass};
+use crate::file::content::hex;
+use crate::postgres::{Ask, Database, DatabaseFacts, Pass, database_facts, open};
+
+/// A database that is made from a dump, on the server of another one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Scratch {
+    /// Its name.
+    pub(crate) name: String,
+    /// The directory where a password lies for the time of the restore.
+    dir: PathBuf,
+}
+
+impl Scratch {
+    /// The one for this purpose. Its name follows from the dump, so that one that was left behind is found again.
+    pub(crate) fn of(dump: &Dump, purpose: &str) -> Self {
+        let digest = hex(&Sha256::digest(dump.path.as_os_str().as_encoded_bytes()));
+        let name: String = dump.name.chars().take(20).collect();
+        let name = format!("{name}_{purpose}_{}", &digest[..12]);
+        Self { dir: handle::beside(&dump.path, purpose), name }
+    }
+
+    /// The database itself, as the administrator of that one.
+    pub(crate) fn database(&self, server: &Database) -> Database {
+        server.beside(&self.name)
+    }
+
+    /// Makes it, and restores the dump into it, in one transaction that the first error ends. What is in it then is what
+    /// was dumped, or it is an error.
+    pub(crate) async fn fill(&self, cx: &Context, dump: &Dump, server: &Database) -> Result<()> {
+        self.drop(cx, server).await?;
+        cx.files().make_dir(&self.dir).await?;
+        cx.files().set(&self.dir, &Attributes::mode(0o700)).await?;
+        let filled = self.restore(cx, dump, server).await;
+        let removed = cx.files().remove(&self.dir).await;
+        filled.with_context(|| format!("restore `{}`", dump.path.display())).and(removed)
+    }
+
+    async fn restore(&self, cx: &Context, dump: &Dump, server: &Database) -> Result<()> {
+        let like: Option<DatabaseFacts> = database_facts(cx, server).await?;
+        let mut admin = open(cx, &server.maintenance(&self.name)).await?;
+        let (owner, locale) = like.map(|like| (like.owner, like.locale)).unzip();
+        admin.order(&Ask::CreateDatabase { name: self.name.clone(), owner, locale }).await?;
+        let (scratch, is_admin) = (self.database(server), server.has_admin());
+        with_pass(cx, &scratch, &self.dir, async |pass| {
+            cx.pipe(&(Pipeline::of(unpack(&dump.file())) | reader(dump.format, pass, is_admin))).await.map(drop)
+        })
+        .await?;
+        Contents::read(&mut open(cx, &scratch).await?).await?.require(dump)
+    }
+
+    /// Removes it, if it is there.
+    pub(crate) async fn drop(&self, cx: &Context, server: &Database) -> Result<()> {
+        let mut admin = open(cx, &server.maintenance(&self.name)).await?;
+        admin.order(&Ask::DropDatabase(self.name.clone())).await?;
+        cx.files().remove(&self.dir).await
+    }
+}
+
+/// Reads a dump from its input. Who is no administrator cannot give things to others, so everything is his own.
+fn reader(format: Format, pass: &Pass, is_admin: bool) -> Command {
+    match format {
+        Format::Custom => {
+            let name = &pass.target.name;
+            let restore = pass.tool("pg_restore").args(["--single-transaction", "--exit-on-error", "--no-password"]);
+            let restore = if is_admin { restore } else { restore.args(["--no-owner", "--no-privileges"]) };
+            restore.args(["--dbname", name])
+        }
+        Format::Plain => pass.tool("psql").args([
+            "-X",
+            "-q",
+            "--no-password",
+            "--single-transaction",
+            "--set=ON_ERROR_STOP=1",
+            "--output=/dev/null",
+            "--file=-",
+        ]),
+    }
+}
