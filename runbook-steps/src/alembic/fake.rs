@@ -1,7 +1,6 @@
 //! A simulated alembic, for simulated hosts.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use runbook::command::Output;
@@ -104,7 +103,7 @@ impl From<Error> for No {
 impl Program for Fake {
     fn run(&self, call: &mut Call<'_>) -> Output {
         let verb = call.args().first().map(|verb| (*verb).to_owned()).unwrap_or_default();
-        let answer = match Desk::open(call).and_then(|mut desk| Ok(desk.answer(&verb))) {
+        let answer = match Desk::open(call).map(|mut desk| desk.answer(&verb)) {
             Ok(Ok(value)) => Answer::Done(value),
             Ok(Err(No::Trouble(trouble))) => Answer::Trouble(trouble),
             Ok(Err(No::Error(words))) => Answer::Error(words),
@@ -132,8 +131,8 @@ impl<'a, 'b> Desk<'a, 'b> {
         let versions = call.path("alembic/versions");
         let names = if call.files().is_dir(&versions) { call.files().list(&versions)? } else { Vec::new() };
         let mut all = BTreeMap::new();
-        for name in names.iter().filter(|name| name.ends_with(".py")) {
-            let file: PathBuf = versions.join(name);
+        for file in names.iter().map(|name| versions.join(name)).filter(|file| file.extension() == Some("py".as_ref()))
+        {
             let code = Code::read(&file, &call.files().text(&file)?)?;
             all.insert(code.revision.clone(), code);
         }
@@ -219,7 +218,8 @@ impl<'a, 'b> Desk<'a, 'b> {
         let there = self.ancestors(from);
         let mut wanted: Vec<&String> =
             self.ancestors([target]).into_iter().filter(|one| !there.contains(one)).collect();
-        wanted.sort_by_key(|one| self.ancestors([*one]).len());
+        // Of two that come after the same one, alembic takes the later word first.
+        wanted.sort_by_key(|one| (self.ancestors([*one]).len(), std::cmp::Reverse(*one)));
         wanted.into_iter().cloned().collect()
     }
 

@@ -103,7 +103,7 @@ impl Script {
         };
         let [up, down] = [up, down].map(|lines| match &lines[..] {
             [] => "    pass\n".to_owned(),
-            lines => lines.iter().map(|line| format!("    {line}\n")).collect(),
+            lines => lines.iter().fold(String::new(), |text, line| text + "    " + line + "\n"),
         });
         let text = format!(
             "\"\"\"{title}\"\"\"\n\nimport sqlalchemy as sa\nfrom alembic import op\n\nrevision = \"{revision}\"\n\
