@@ -83,12 +83,6 @@ impl Marb {
         downtime::of("the site", self.is_healthy().timeout(2.seconds())).during(run, body).await
     }
 
-    /// The same, asked on the server, past nginx.
-    pub fn answers_directly(&self) -> http::Probe {
-        let probe = http::get(format!("http://127.0.0.1:{PORT}/api/v1/health")).json("/status", "healthy");
-        systemd_resources(probe).timeout(5.seconds()).from_the_host()
-    }
-
     /// The name of the site.
     pub fn domain(&self) -> &str {
         let name = self.url.split_once("://").map_or(self.url.as_str(), |(_, rest)| rest);
@@ -127,6 +121,12 @@ impl Marb {
     }
 }
 
+/// The health endpoint, asked on the server, past nginx.
+pub fn answers_directly() -> http::Probe {
+    let probe = http::get(format!("http://127.0.0.1:{PORT}/api/v1/health")).json("/status", "healthy");
+    systemd_resources(probe).timeout(5.seconds()).from_the_host()
+}
+
 /// What the site answers depends on the API's unit: a plan does not ask before a step that restarts it.
 fn systemd_resources(probe: http::Probe) -> http::Probe {
     probe.reads(systemd::Unit::named(API).resource())
@@ -152,7 +152,7 @@ pub async fn stop(run: &Run, marb: &Marb) -> Result<()> {
 /// Starts both services. The API is asked on the server itself: users may still see a maintenance page.
 pub async fn start(run: &Run, marb: &Marb) -> Result<()> {
     let server = marb.server(run);
-    server.step("Start the API", systemd::start(API).ready(marb.answers_directly(), marb.patience())).await?;
+    server.step("Start the API", systemd::start(API).ready(answers_directly(), marb.patience())).await?;
     server.step("Start the worker", systemd::start(WORKER).stable_for(3.seconds())).await?;
     Ok(())
 }

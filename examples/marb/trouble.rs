@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::backups::proven_backup;
 use crate::deployment::fit_for_production;
-use crate::marb::{API, Marb, PORT, QUEUE, SITE, WORKER, restart};
+use crate::marb::{API, Marb, PORT, QUEUE, SITE, WORKER, answers_directly, restart};
 use crate::rollbacks::keep_the_log;
 
 /// Why the API does not start.
@@ -275,7 +275,7 @@ pub async fn bad_gateway(run: &Run, marb: &Marb) -> Result<()> {
         .suspect(BadGateway::Port, nginx::upstream_port(SITE, PORT))
         .suspect(BadGateway::Crashing, systemd::restart_count(API).at_most(2))
         .suspect(BadGateway::Stopped, systemd::is_active(API))
-        .suspect(BadGateway::Hangs, marb.answers_directly())
+        .suspect(BadGateway::Hangs, answers_directly())
         .ask(&server)
         .await?;
     match found.cause()? {

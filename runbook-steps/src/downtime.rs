@@ -158,7 +158,11 @@ mod tests {
 
     #[procedure]
     async fn goes_well(run: &Run) -> Result<()> {
-        of("the site", Site(Instant::now())).during(run, async |_| Ok(tokio::time::sleep(10.seconds()).await)).await
+        let lasting = async |_: &Run| {
+            tokio::time::sleep(10.seconds()).await;
+            Ok(())
+        };
+        of("the site", Site(Instant::now())).during(run, lasting).await
     }
 
     #[procedure]

@@ -164,7 +164,7 @@ impl Lines {
             What::Said { key, text } => {
                 let text = so_far.said(key, text);
                 let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
-                let rest: String = rest.lines().map(|line| self.detail(&format!("| {line}"))).collect();
+                let rest: String = rest.lines().map(|line| self.detail_line(line)).collect();
                 self.line(at, Tone::Quiet, "note", &printable(first)) + &rest
             }
             What::Triggered { title, evidence, .. } => {
@@ -411,6 +411,12 @@ impl Lines {
         for line in evidence.lines.iter().take(DETAILS) {
             self.indented(&mut text, Tone::Quiet, &format!("| {}", printable(line)));
         }
+        text
+    }
+
+    fn detail_line(&self, line: &str) -> String {
+        let mut text = String::new();
+        self.indented(&mut text, Tone::Quiet, &format!("| {}", printable(line)));
         text
     }
 

@@ -105,7 +105,7 @@ fn downtime(seen: &str) -> (f64, u32) {
 fn over_ssh_and_inside_the_container_the_log_is_the_same() {
     let lab = Lab::with("r2");
     let log = |place: &str, revision: &str| {
-        let log = lab.journals().join(format!("{}.md", revision));
+        let log = lab.journals().join(format!("{revision}.md"));
         let mut run = lab.begin("standard_update", &["--revision", revision, "--watch", "1"]);
         run.args(["--on", place, "--report"]).arg(&log);
         let text = super::told(&run.output().expect("it runs"), 0);
