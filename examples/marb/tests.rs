@@ -130,6 +130,7 @@ async fn server_with_schema() -> SimHost {
     let git = git::Fake::new()
         .release(REPOSITORY, "r1", release("good 1", &[claims()]))
         .release(REPOSITORY, "r2", release("good 2", &[claims(), notes()]))
+        .release(REPOSITORY, "half", release("good 3", &[claims(), notes().fails_half_way()]))
         .release(REPOSITORY, "ill", release("ill", &[claims(), notes()]));
     let systemd = systemd::Fake::new().service(WORKER, Behaviour::stays_up()).service(API, Behaviour::stays_up());
     let postgres = postgres::Fake::new().database("marb", "marb").table("marb", "claims", 7).serves(&marb().database());
@@ -159,4 +160,11 @@ async fn a_standard_update_migrates_after_a_proven_backup_and_an_ill_release_tak
     let ran = with_database().run::<standard_update>(to("r2")).await.succeeds();
     ran.did(["Back up the database", "Prove the backup", "Migrate the database", "Restart the API"]);
     assert_eq!((version(&host).as_str(), schema()), ("good 2", ["notes".to_owned()].into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backup_that_is_the_only_way_to_put_things_right_is_not_rolled_back() {
+    let host = server_with_schema().await;
+    let rig = rig(&host).port(postgres::Fake::port());
+    rig.run::<standard_update>(to("half")).await.leaves("Migrate the database").says("stays: the schema of");
 }

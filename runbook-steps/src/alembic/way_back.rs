@@ -54,8 +54,23 @@ impl WayBack<'_> {
         Ok(())
     }
 
-    /// Goes back, and makes sure that it is back.
+    /// Goes back, and makes sure that it is back. As long as it is not, the dump stays, whatever else is rolled back.
     pub(super) async fn go(&self, cx: &Context, before: &Schema) -> Result<()> {
+        let gone = self.try_to_go(cx, before).await;
+        if let Some(dump) = self.dump() {
+            match &gone {
+                Ok(()) => dump.backup().unpin(cx).await?,
+                Err(_) => {
+                    let database = &self.alembic.database;
+                    let why = format!("the schema of {database} is not as it was, and this puts it right");
+                    dump.backup().pin(cx, &why).await?;
+                }
+            }
+        }
+        gone
+    }
+
+    async fn try_to_go(&self, cx: &Context, before: &Schema) -> Result<()> {
         // A restore that was cut off between two renames.
         if self.may_restore && database_facts(cx, &self.alembic.database).await?.is_none() {
             return self.restore(cx, before, Error::new("the database is not there")).await;
