@@ -1,7 +1,7 @@
 //! Health checks: probes at once, one report, an exit code.
 
 use runbook::prelude::*;
-use runbook::steps::{alembic, disk, journald, memory, nginx, postgres, probes, systemd};
+use runbook::steps::{alembic, disk, journald, memory, postgres, probes, systemd};
 
 use crate::marb::{API, Marb, QUEUE, WORKER};
 
@@ -27,7 +27,6 @@ pub async fn comprehensive_health(run: &Run, marb: &Marb) -> Result<probes::Repo
         .probe("Database", postgres::ping(&marb.database()))
         .probe("Redis", marb.redis().ping())
         .probe("The queue is short", marb.redis().list_length(QUEUE).max(100))
-        .probe("No errors of nginx", nginx::no_errors("/var/log/nginx/marb2.0_error.log"))
         .probe("Schema", alembic::current_is_head(&marb.alembic()))
         .probe("Disk", disk::free(&marb.root).at_least(1.gib()))
         .probe("Memory", memory::available().at_least(256.mib()))

@@ -98,13 +98,12 @@ async fn good_commit(run: &Run, back: &Back) -> Result<String> {
     Ok(before.ok_or_else(unknown)?.as_str().to_owned())
 }
 
-/// The newest migration of another commit, as its own code tells it: from a clone that is there for the question only.
+/// The newest migration of another commit, as its own code tells it: from a copy that is there for the question only.
 async fn schema_of(run: &Run, marb: &Marb, commit: &str) -> Result<String> {
-    let aside = marb.root.join(".good-commit");
-    let clone = git::clone(marb.root.to_string_lossy(), &aside);
+    let root = marb.root.to_string_lossy();
+    let aside = format!("{root}/.good-commit");
     let app = marb.app(run);
-    let heads = app.hold("Look into the good commit", clone, async |app| {
-        app.step("Check it out aside", git::checkout(&aside, commit)).await?;
+    let heads = app.hold("Look into the good commit", code_aside(&root, &aside, commit), async |app| {
         let there = Alembic::in_dir(&aside, &marb.database()).venv(marb.venv()).env_file(marb.settings());
         app.look(async |cx| alembic::heads(cx, &there).await).await
     });
@@ -112,4 +111,17 @@ async fn schema_of(run: &Run, marb: &Marb, commit: &str) -> Result<String> {
         [head] => Ok(head.revision.clone()),
         heads => bail!("`{commit}` has {} newest migrations, so nobody knows which to go back to", heads.len()),
     }
+}
+
+/// Put the code of a commit aside
+#[step(rollback = remove_aside)]
+async fn code_aside(cx: &Context, root: &str, aside: &str, commit: &str) -> Result<()> {
+    cx.files().remove(aside.as_ref()).await?;
+    cx.run(&cmd!("git clone --quiet --no-checkout {root} {aside}")).await?;
+    cx.run(&cmd!("git -C {aside} checkout --quiet --detach {commit}")).await?;
+    Ok(())
+}
+
+async fn remove_aside(cx: &Context, _root: &str, aside: &str, _commit: &str) -> Result<()> {
+    cx.files().remove(aside.as_ref()).await
 }

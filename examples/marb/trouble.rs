@@ -270,6 +270,7 @@ enum BadGateway {
 pub async fn bad_gateway(run: &Run, marb: &Marb) -> Result<()> {
     let server = marb.server(run);
     keep_the_log(run, marb).await?;
+    server.observe("nginx is content", nginx::no_errors("/var/log/nginx/marb2.0_error.log")).await?;
     let found = diagnosis::of("the site does not answer", marb.is_healthy())
         .suspect(BadGateway::Nginx, systemd::is_active("nginx.service"))
         .suspect(BadGateway::Port, nginx::upstream_port(SITE, PORT))
