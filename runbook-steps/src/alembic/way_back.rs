@@ -58,13 +58,12 @@ impl WayBack<'_> {
     pub(super) async fn go(&self, cx: &Context, before: &Schema) -> Result<()> {
         let gone = self.try_to_go(cx, before).await;
         if let Some(dump) = self.dump() {
-            match &gone {
-                Ok(()) => dump.backup().unpin(cx).await?,
-                Err(_) => {
-                    let database = &self.alembic.database;
-                    let why = format!("the schema of {database} is not as it was, and this puts it right");
-                    dump.backup().pin(cx, &why).await?;
-                }
+            if gone.is_ok() {
+                dump.backup().unpin(cx).await?;
+            } else {
+                let database = &self.alembic.database;
+                let why = format!("the schema of {database} is not as it was, and this puts it right");
+                dump.backup().pin(cx, &why).await?;
             }
         }
         gone
