@@ -48,7 +48,7 @@ pub use key::Key;
 pub use outline::{Item, ItemKind, Outline};
 pub use people::{Nobody, People, Question, QuestionKind, Reply, Verdict, whoami};
 pub use plan::{Plan, Planned, PlannedStep};
-pub use procedure::{Book, Definition, Input, NoInput, Procedure};
+pub use procedure::{Book, Definition, Input, NoInput, Part, Procedure};
 pub use run::{AtOnce, EachBody, Gauge, Items, Reaction, Retry, Run, StepCall, Trigger, Window};
 pub use runner::{Finished, Interrupts, OnFailure, Resume, Runner};
 pub use secret::Secret;
