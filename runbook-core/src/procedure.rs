@@ -185,7 +185,13 @@ pub struct Book {
 impl Book {
     /// A book without procedures.
     pub fn new(name: impl Into<Arc<str>>) -> Self {
-        Self { name: name.into(), about: "".into(), target: "default".into(), procedures: Vec::new(), parts: Vec::new() }
+        Self {
+            name: name.into(),
+            about: "".into(),
+            target: "default".into(),
+            procedures: Vec::new(),
+            parts: Vec::new(),
+        }
     }
 
     /// With a line on what it is for.

@@ -6,8 +6,8 @@ use syn::ext::IdentExt as _;
 use syn::punctuated::Punctuated;
 use syn::visit::{self, Visit};
 use syn::{
-    Arm, Block, Expr, ExprAwait, ExprCall, ExprClosure, ExprForLoop, ExprIf, ExprLoop, ExprMatch, ExprMethodCall, ExprWhile,
-    Ident, Item as SynItem, ItemFn, Lit, Local, Macro, Pat, Stmt, Token,
+    Arm, Block, Expr, ExprAwait, ExprCall, ExprClosure, ExprForLoop, ExprIf, ExprLoop, ExprMatch, ExprMethodCall,
+    ExprWhile, Ident, Item as SynItem, ItemFn, Lit, Local, Macro, Pat, Stmt, Token,
 };
 
 use crate::{docs, signature, source};
