@@ -96,7 +96,7 @@
 //!
 //! # Where to go on
 //!
-//! - [`Run`]: everything a procedure can do. [`macro@procedure`], [`macro@step`], [`macro@check`], [`macro@cmd`]: the macros.
+//! - [`Run`]: everything a procedure can do. [`macro@procedure`], [`macro@part`], [`macro@step`], [`macro@check`], [`macro@cmd`]: the macros.
 //! - [`steps`]: the library of steps and checks. [`Step`], [`Rollback`], [`Check`]: how to write one by hand.
 //! - [`host`]: where steps act. [`journal`]: what a run remembers. [`event`] and [`report`]: what it tells.
 //! - `testing` (feature `testing`): the kit. `cli` (feature `cli`): the command line.

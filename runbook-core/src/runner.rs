@@ -268,8 +268,10 @@ impl Runner {
             let mode = Mode::Explain(Mutex::new(sketch));
             let execution = self.execution(run.clone(), definition.clone(), began.clone(), journal, mode);
             let ended = explain::for_a_while(enough, execution.perform()).await;
-            let sketch = execution.engine.sketch().map(|mut sketch| std::mem::take(&mut *sketch)).unwrap_or_default();
-            Ok(Sketch { left: !ended, ..sketch })
+            let sketch = execution.engine.sketch().map(|mut sketch| std::mem::take(&mut *sketch));
+            let mut sketch = sketch.unwrap_or_default();
+            sketch.left = !ended;
+            Ok(sketch)
         })
         .await
     }

@@ -175,26 +175,41 @@ fn below_line(out: &mut String, indent: &str, line: &str) {
 fn markdown_items(out: &mut String, items: &[Node], indent: &str) {
     for (n, item) in items.iter().enumerate() {
         let number = format!("{}. ", n + 1);
-        let _ = writeln!(out, "{indent}{number}{}", markdown_line(item));
         let below = format!("{indent}{}", " ".repeat(number.len()));
-        for doc in item.docs().filter(|doc| !doc.trim().is_empty()) {
-            let _ = writeln!(out, "{below}{doc}  ");
+        let _ = writeln!(out, "{indent}{number}{}", markdown_line(item));
+        let mut pieces: Vec<_> =
+            item.docs().filter(|doc| !doc.trim().is_empty()).map(|doc| Piece::Words(doc.to_owned())).collect();
+        let docs = pieces.len();
+        pieces.extend(item.pieces());
+        if matches!(pieces.first(), Some(Piece::Words(_))) || is_told_by_code(item) {
+            // A line break: else these words would go on where the title ends.
+            out.truncate(out.len() - 1);
+            out.push_str("  \n");
         }
-        item.pieces().iter().for_each(|piece| markdown_piece(out, piece, &below));
-        let is_told =
-            !item.explained.is_empty() || item.part.is_some() || item.kind == ItemKind::Call && !item.items.is_empty();
-        if !is_told && !item.code.is_empty() && item.code != item.title {
+        for (n, piece) in pieces.iter().enumerate() {
+            markdown_piece(out, piece, &below, n < docs);
+        }
+        if is_told_by_code(item) {
             let _ = writeln!(out, "{below}`{}`", item.code.split_whitespace().collect::<Vec<_>>().join(" "));
         }
         markdown_items(out, &item.items, &below);
     }
 }
 
-fn markdown_piece(out: &mut String, piece: &Piece, indent: &str) {
+/// Whether nothing is known of an item but its source.
+fn is_told_by_code(item: &Node) -> bool {
+    let is_known = !item.explained.is_empty() || item.part.is_some();
+    let has_questions = item.kind == ItemKind::Call && !item.items.is_empty();
+    !is_known && !has_questions && !item.code.is_empty() && item.code != item.title
+}
+
+/// Docs are Markdown already.
+fn markdown_piece(out: &mut String, piece: &Piece, indent: &str, is_doc: bool) {
     match piece {
         Piece::Words(words) => {
             for line in words.lines() {
-                let _ = writeln!(out, "{indent}{}  ", prose(line));
+                let line = if is_doc { line.to_owned() } else { prose(line) };
+                let _ = writeln!(out, "{indent}{line}  ");
             }
         }
         Piece::Commands(commands) => {
@@ -402,7 +417,7 @@ Standard update
 
 Takes 15 minutes.
 
-1. **Pull latest code**
+1. **Pull latest code**  
    Nothing is restarted yet.  
    `git::checkout(&marb.root, &marb.revision)`
 2. *if `code.changed(\"requirements.txt\")`*:
