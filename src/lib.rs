@@ -108,6 +108,8 @@
 //! | `cli` | yes | the command line of a book, with clap and live progress |
 //! | `http` | yes | HTTP checks |
 //! | `tls` | yes | certificate checks |
+//! | `postgres` | no | PostgreSQL, its dumps, alembic |
+//! | `redis` | no | Redis |
 //! | `ssh` | no | hosts reached over SSH |
 //! | `testing` | no | the testing kit |
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::before::prerequisites;
 use crate::health::comprehensive_health;
-use crate::marb::{API, Marb, PORT, SITE, WORKER};
+use crate::marb::{API, Marb, PORT, SITE, WORKER, answers_directly};
 
 /// A server that is to become a mARB.
 #[derive(Debug, Clone, Args, Serialize, Deserialize)]
@@ -147,8 +147,8 @@ async fn services(run: &Run, marb: &Marb) -> Result<()> {
         let text = server.look(async |cx| read(cx, &path).await).await?;
         server.step(format!("Install {unit}"), systemd::install(unit, text)).await?;
     }
-    let serves = marb.answers_directly();
-    server.step("Start the API", systemd::start(API).ready(serves, marb.patience())).await?;
+    let start = systemd::start(API).ready(answers_directly(), marb.patience());
+    server.step("Start the API", start).await?;
     server.step("Start the worker", systemd::start(WORKER).stable_for(3.seconds())).await?;
     for unit in [API, WORKER] {
         server.step(format!("Enable {unit}"), systemd::enable(unit)).await?;
@@ -160,9 +160,10 @@ async fn services(run: &Run, marb: &Marb) -> Result<()> {
 async fn certificate(run: &Run, new: &Deployment) -> Result<()> {
     let (server, domain) = (new.marb.server(run), new.marb.domain());
     let obtain = tls::obtain(domain).nginx().email(&new.email);
-    let obtain = new.authority.iter().fold(obtain, tls::Obtain::authority);
+    let obtain = new.authority.iter().fold(obtain, tls::Obtain::server);
     server.step("Obtain the certificate", obtain).await?;
-    server.check("It will be renewed", systemd::timer_active("certbot.timer")).await
+    server.check("It will be renewed", systemd::timer_active("certbot.timer")).await?;
+    server.check("Renewing would work", tls::renew(domain).dry_run()).await
 }
 
 /// Step 10: the site.

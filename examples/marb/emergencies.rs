@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 use crate::health::quick_health;
 use crate::marb::{API, Marb, WORKER, restart, start, stop};
 use crate::rollbacks::{Back, emergency_rollback, keep_the_log};
-use crate::trouble::POSTGRES;
+use crate::trouble::{POSTGRES, REDIS};
 
 /// What everything else stands on comes first.
-const UNITS: [&str; 5] = [POSTGRES, "redis-server.service", "nginx.service", API, WORKER];
+const UNITS: [&str; 5] = [POSTGRES, REDIS, "nginx.service", API, WORKER];
 
 /// Service completely down (P0).
 ///

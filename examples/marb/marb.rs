@@ -10,7 +10,7 @@ use runbook::prelude::*;
 use runbook::steps::alembic::Alembic;
 use runbook::steps::postgres::Database;
 use runbook::steps::redis::Redis;
-use runbook::steps::{http, systemd};
+use runbook::steps::{downtime, http, systemd};
 use serde::{Deserialize, Serialize};
 
 /// The unit of the API.
@@ -78,10 +78,9 @@ impl Marb {
         self.ca.iter().fold(probe, http::Probe::root_certificate)
     }
 
-    /// The same, asked on the server, past nginx.
-    pub fn answers_directly(&self) -> http::Probe {
-        let probe = http::get(format!("http://127.0.0.1:{PORT}/api/v1/health")).json("/status", "healthy");
-        systemd_resources(probe).timeout(5.seconds()).from_the_host()
+    /// Says afterwards how long users had no good answer, the way back included.
+    pub async fn watched<R>(&self, run: &Run, body: impl AsyncFnOnce(&Run) -> Result<R>) -> Result<R> {
+        downtime::of("the site", self.is_healthy().timeout(2.seconds())).during(run, body).await
     }
 
     /// The name of the site.
@@ -113,13 +112,19 @@ impl Marb {
 
     /// Its queue and its results.
     pub fn redis(&self) -> Redis {
-        Redis::in_env_file(self.settings(), "CELERY_BROKER_URL")
+        Redis::at("redis://127.0.0.1:6379/0").password_in_env_file(self.settings(), "CELERY_BROKER_URL")
     }
 
     /// How long it may take to become healthy.
     pub fn patience(&self) -> Duration {
         Duration::from_secs(self.patience)
     }
+}
+
+/// The health endpoint, asked on the server, past nginx.
+pub fn answers_directly() -> http::Probe {
+    let probe = http::get(format!("http://127.0.0.1:{PORT}/api/v1/health")).json("/status", "healthy");
+    systemd_resources(probe).timeout(5.seconds()).from_the_host()
 }
 
 /// What the site answers depends on the API's unit: a plan does not ask before a step that restarts it.
@@ -147,7 +152,7 @@ pub async fn stop(run: &Run, marb: &Marb) -> Result<()> {
 /// Starts both services. The API is asked on the server itself: users may still see a maintenance page.
 pub async fn start(run: &Run, marb: &Marb) -> Result<()> {
     let server = marb.server(run);
-    server.step("Start the API", systemd::start(API).ready(marb.answers_directly(), marb.patience())).await?;
+    server.step("Start the API", systemd::start(API).ready(answers_directly(), marb.patience())).await?;
     server.step("Start the worker", systemd::start(WORKER).stable_for(3.seconds())).await?;
     Ok(())
 }

@@ -29,10 +29,13 @@ pub struct Back {
 pub async fn quick_rollback(run: &Run, back: &Back) -> Result<Release> {
     let marb = &back.marb;
     let good = good_commit(run, back).await?;
-    let code = fetch_code_only(run, marb, &good).await?;
-    restart(run, marb).await?;
-    run.check("Healthy", marb.is_healthy()).await?;
-    Ok(code.release())
+    marb.watched(run, async |run| {
+        let code = fetch_code_only(run, marb, &good).await?;
+        restart(run, marb).await?;
+        run.check("Healthy", marb.is_healthy()).await?;
+        Ok(code.release())
+    })
+    .await
 }
 
 /// Rollback with database migration.
@@ -50,8 +53,8 @@ pub async fn rollback_with_migration(run: &Run, back: &Back) -> Result<Release> 
         .await?;
     let dump = proven_backup(run, marb).await?;
     stop(run, marb).await?;
-    let downgrade = alembic::downgrade(&marb.alembic(), &schema).guarded_by(&dump);
-    app.step("Take the migrations back", downgrade).await?;
+    let downgrade = alembic::downgrade(&marb.alembic()).to(&schema).guarded_by(&dump);
+    marb.server(run).step("Take the migrations back", downgrade).await?;
     let code = app.step("Check out the good commit", git::checkout(&marb.root, &good)).await?;
     install(run, marb, &code).await?;
     start(run, marb).await?;
@@ -77,7 +80,7 @@ pub async fn emergency_rollback(run: &Run, back: &Back) -> Result<Release> {
 /// Says what the services said last: a restart would bury it.
 pub async fn keep_the_log(run: &Run, marb: &Marb) -> Result<()> {
     for unit in [API, WORKER] {
-        let last = marb.server(run).look(async |cx| journald::tail(cx, unit, 50).await).await?;
+        let last = marb.server(run).look(async |cx| journald::tail(cx, unit, 30).await).await?;
         let last: Vec<String> = last.iter().map(ToString::to_string).collect();
         run.say(format!("the last lines of {unit}, before anything changes:\n{}", last.join("\n")));
     }

@@ -10,13 +10,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::backups::proven_backup;
 use crate::deployment::fit_for_production;
-use crate::marb::{API, Marb, PORT, QUEUE, SITE, WORKER, restart};
+use crate::marb::{API, Marb, PORT, QUEUE, SITE, WORKER, answers_directly, restart};
 use crate::rollbacks::keep_the_log;
 
 /// Why the API does not start.
 #[derive(Debug, Clone, Copy)]
 enum NoStart {
     Database,
+    Redis,
     Settings,
     Port,
     Packages,
@@ -25,8 +26,8 @@ enum NoStart {
 
 /// Issue 1: the service does not start.
 ///
-/// Suspects: PostgreSQL is down, a setting is missing, someone else has the port, a package is missing, or it was just
-/// stopped.
+/// Suspects: a setting is missing, PostgreSQL or Redis is down, someone else has the port, a package is missing, or it was
+/// just stopped.
 #[procedure(target = marb.on)]
 pub async fn service_does_not_start(run: &Run, marb: &Marb) -> Result<()> {
     let server = marb.server(run);
@@ -34,7 +35,8 @@ pub async fn service_does_not_start(run: &Run, marb: &Marb) -> Result<()> {
     let found = diagnosis::of("the API does not run", systemd::is_active(API))
         .suspect(NoStart::Settings, fit_for_production(marb))
         .suspect(NoStart::Database, postgres::ready(&marb.database()))
-        .suspect(NoStart::Port, port_is_ours())
+        .suspect(NoStart::Redis, marb.redis().ping())
+        .suspect(NoStart::Port, nobody_else_has(PORT, API))
         .suspect(NoStart::Packages, python::imports(marb.venv(), "app.main").dir(&marb.root))
         .suspect(NoStart::Stopped, systemd::is_active(API))
         .ask(&server)
@@ -46,6 +48,7 @@ pub async fn service_does_not_start(run: &Run, marb: &Marb) -> Result<()> {
             server.require("Settings are fit for production", fit_for_production(marb)).await?;
         }
         Some(NoStart::Database) => start_database(run, marb).await?,
+        Some(NoStart::Redis) => start_redis(run, marb).await?,
         Some(NoStart::Port) => free_the_port(run, marb).await?,
         Some(NoStart::Packages) => {
             let wanted = python::install(marb.venv()).requirements(marb.root.join("requirements.txt"));
@@ -57,9 +60,20 @@ pub async fn service_does_not_start(run: &Run, marb: &Marb) -> Result<()> {
     found.cured(&server, marb.patience()).await
 }
 
-/// Free, or held by the API itself.
-fn port_is_ours() -> machine::PortBelongsTo {
-    machine::port_belongs_to(PORT, API)
+/// Whether a port is free, or held by this unit.
+#[check]
+async fn nobody_else_has(cx: &Context, port: u16, unit: &str) -> Result<Finding> {
+    let owner = machine::port_owner(cx, port).await?;
+    Ok(match owner {
+        None => Finding::pass(format!("nobody has port {port}")),
+        Some(owner) => Finding::of(owner.unit().is_some_and(|has| has.to_string() == unit), owner.to_string()),
+    })
+}
+
+async fn start_redis(run: &Run, marb: &Marb) -> Result<()> {
+    let server = marb.server(run);
+    server.step("Start Redis", systemd::start(REDIS)).await?;
+    server.check("Redis answers", marb.redis().ping().within(30.seconds())).await
 }
 
 async fn start_database(run: &Run, marb: &Marb) -> Result<()> {
@@ -70,6 +84,8 @@ async fn start_database(run: &Run, marb: &Marb) -> Result<()> {
 
 /// The unit of PostgreSQL's cluster.
 pub const POSTGRES: &str = "postgresql@15-main.service";
+/// The unit of Redis.
+pub const REDIS: &str = "redis-server.service";
 
 /// Asks whoever has the port to end: a service by stopping it, a stray process by a signal, never by force first.
 async fn free_the_port(run: &Run, marb: &Marb) -> Result<()> {
@@ -106,13 +122,13 @@ enum NoMigration {
 /// or a migration has just not been run. A migration is never written on the server.
 #[procedure(target = marb.on)]
 pub async fn migrations_fail(run: &Run, marb: &Marb) -> Result<()> {
-    let (app, schema) = (marb.app(run), marb.alembic());
+    let (server, schema) = (marb.server(run), marb.alembic());
     let found = diagnosis::of("the schema is not the one of the code", alembic::current_is_head(&schema))
         .suspect(NoMigration::UnknownRevision, alembic::current_is_known(&schema))
         .suspect(NoMigration::TwoHeads, alembic::one_head(&schema))
         .suspect(NoMigration::Waiting, postgres::nobody_waits(&marb.database()))
         .suspect(NoMigration::Pending, alembic::current_is_head(&schema))
-        .ask(&app)
+        .ask(&server)
         .await?;
     match found.cause()? {
         None => return Ok(()),
@@ -127,16 +143,16 @@ pub async fn migrations_fail(run: &Run, marb: &Marb) -> Result<()> {
         Some(NoMigration::Waiting) => {
             Risk::Destructive("database administrator").gate(run, "End all other connections").await?;
             let end = postgres::terminate_connections(&marb.database());
-            app.irreversible("their transactions are lost", "End all other connections", end).await?;
+            server.irreversible("their transactions are lost", "End all other connections", end).await?;
         }
         Some(NoMigration::Pending) => {
             let dump = proven_backup(run, marb).await?;
-            app.step("Rehearse the migrations", alembic::rehearse(&schema, &dump)).await?;
+            server.step("Rehearse the migrations", alembic::rehearse(&schema, &dump)).await?;
             Risk::Noticeable.gate(run, "Migrate the database").await?;
-            app.step("Migrate the database", alembic::upgrade(&schema).guarded_by(&dump)).await?;
+            server.step("Migrate the database", alembic::upgrade(&schema).guarded_by(&dump)).await?;
         }
     }
-    found.cured(&app, marb.patience()).await
+    found.cured(&server, marb.patience()).await
 }
 
 /// What memory may be short of, and by how much.
@@ -212,7 +228,7 @@ enum Idle {
 pub async fn tasks_wait(run: &Run, marb: &Marb) -> Result<()> {
     let (server, redis) = (marb.server(run), marb.redis());
     keep_the_log(run, marb).await?;
-    let drains = || marb.redis().list_length(QUEUE).not_growing_over(5.seconds());
+    let drains = || marb.redis().not_growing(QUEUE, 5.seconds());
     let found = diagnosis::of("tasks wait", redis.list_length(QUEUE).max(100))
         .suspect(Idle::Redis, redis.ping())
         .suspect(Idle::Worker, systemd::is_active(WORKER))
@@ -221,10 +237,7 @@ pub async fn tasks_wait(run: &Run, marb: &Marb) -> Result<()> {
         .await?;
     match found.cause()? {
         None => return Ok(()),
-        Some(Idle::Redis) => {
-            server.step("Start Redis", systemd::start("redis-server.service")).await?;
-            server.check("Redis answers", redis.ping().within(30.seconds())).await?;
-        }
+        Some(Idle::Redis) => start_redis(run, marb).await?,
         Some(Idle::Worker) => {
             server.step("Start the worker", systemd::start(WORKER).stable_for(3.seconds())).await?;
         }
@@ -262,7 +275,7 @@ pub async fn bad_gateway(run: &Run, marb: &Marb) -> Result<()> {
         .suspect(BadGateway::Port, nginx::upstream_port(SITE, PORT))
         .suspect(BadGateway::Crashing, systemd::restart_count(API).at_most(2))
         .suspect(BadGateway::Stopped, systemd::is_active(API))
-        .suspect(BadGateway::Hangs, marb.answers_directly())
+        .suspect(BadGateway::Hangs, answers_directly())
         .ask(&server)
         .await?;
     match found.cause()? {
@@ -298,6 +311,7 @@ macro_rules! in_words {
 
 in_words!(NoStart {
     Database => "the database does not let us in",
+    Redis => "Redis does not answer",
     Settings => "the settings are not fit",
     Port => "someone else has the port",
     Packages => "the application does not load",

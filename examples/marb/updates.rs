@@ -37,16 +37,19 @@ pub struct To {
 pub async fn standard_update(run: &Run, to: &To) -> Result<Release> {
     let marb = &to.marb;
     run.require("Healthy before we begin", marb.is_healthy()).await?;
-    let code = fetch(run, marb, &to.revision).await?;
-    install(run, marb, &code).await?;
-    if !pending(run, marb).await?.is_empty() {
-        let dump = proven_backup(run, marb).await?;
-        migrate(run, to, &dump).await?;
-    }
-    restart(run, marb).await?;
-    run.check("Healthy", marb.is_healthy()).await?;
-    no_new_errors(run, to).await?;
-    Ok(code.release())
+    marb.watched(run, async |run| {
+        let code = fetch(run, marb, &to.revision).await?;
+        install(run, marb, &code).await?;
+        if !pending(run, marb).await?.is_empty() {
+            let dump = proven_backup(run, marb).await?;
+            migrate(run, to, &dump).await?;
+        }
+        restart(run, marb).await?;
+        run.check("Healthy", marb.is_healthy()).await?;
+        no_new_errors(run, to).await?;
+        Ok(code.release())
+    })
+    .await
 }
 
 /// Update, code only.
@@ -57,10 +60,13 @@ pub async fn standard_update(run: &Run, to: &To) -> Result<Release> {
 pub async fn update_code(run: &Run, to: &To) -> Result<Release> {
     let marb = &to.marb;
     run.require("Healthy before we begin", marb.is_healthy()).await?;
-    let code = fetch_code_only(run, marb, &to.revision).await?;
-    restart(run, marb).await?;
-    run.check("Healthy", marb.is_healthy()).await?;
-    Ok(code.release())
+    marb.watched(run, async |run| {
+        let code = fetch_code_only(run, marb, &to.revision).await?;
+        restart(run, marb).await?;
+        run.check("Healthy", marb.is_healthy()).await?;
+        Ok(code.release())
+    })
+    .await
 }
 
 /// Update with database schema changes.
@@ -72,19 +78,22 @@ pub async fn update_schema(run: &Run, to: &To) -> Result<Release> {
     let marb = &to.marb;
     run.require("Healthy before we begin", marb.is_healthy()).await?;
     let dump = proven_backup(run, marb).await?;
-    let code = fetch(run, marb, &to.revision).await?;
-    install(run, marb, &code).await?;
-    let schema = marb.alembic();
-    let migrations = pending(run, marb).await?;
-    if !migrations.is_empty() {
-        let rehearsed = marb.app(run).step("Rehearse the migrations", alembic::rehearse(&schema, &dump)).await?;
-        run.say(format!("{rehearsed}"));
-        migrate(run, to, &dump).await?;
-    }
-    restart(run, marb).await?;
-    run.check("Healthy", marb.is_healthy()).await?;
-    no_new_errors(run, to).await?;
-    Ok(code.release())
+    marb.watched(run, async |run| {
+        let code = fetch(run, marb, &to.revision).await?;
+        install(run, marb, &code).await?;
+        if !pending(run, marb).await?.is_empty() {
+            let rehearsal = alembic::rehearse(&marb.alembic(), &dump);
+            let rehearsed = marb.server(run).step("Rehearse the migrations", rehearsal).await?;
+            let back = if rehearsed.is_reversible() { "and can be taken back" } else { "and cannot be taken back" };
+            run.say(format!("on a copy it takes {:.1} s, {back}", rehearsed.took.as_secs_f64()));
+            migrate(run, to, &dump).await?;
+        }
+        restart(run, marb).await?;
+        run.check("Healthy", marb.is_healthy()).await?;
+        no_new_errors(run, to).await?;
+        Ok(code.release())
+    })
+    .await
 }
 
 /// A release that breaks clients, and when.
@@ -117,7 +126,7 @@ pub async fn update_breaking(run: &Run, breaking: &Breaking) -> Result<Release> 
         let code = fetch(run, marb, &to.revision).await?;
         install(run, marb, &code).await?;
         if !pending(run, marb).await?.is_empty() {
-            marb.app(run).step("Rehearse the migrations", alembic::rehearse(&marb.alembic(), &dump)).await?;
+            server.step("Rehearse the migrations", alembic::rehearse(&marb.alembic(), &dump)).await?;
             migrate(run, to, &dump).await?;
         }
         start(run, marb).await?;
@@ -163,13 +172,14 @@ pub async fn pending(run: &Run, marb: &Marb) -> Result<Vec<alembic::Migration>> 
 
 /// Migrates the database; the rows of before are there afterwards.
 pub async fn migrate(run: &Run, to: &To, dump: &VerifiedBackup<Dump>) -> Result<Migrated> {
-    let (marb, app) = (&to.marb, to.marb.app(run));
+    // By the server's administrator: a copy is made for the rehearsal, and restoring takes PostgreSQL's own user.
+    let (marb, server) = (&to.marb, to.marb.server(run));
     let upgrade = alembic::upgrade(&marb.alembic()).guarded_by(dump);
     let upgrade = if to.may_restore { upgrade.may_restore() } else { upgrade };
-    let migrated = app.step("Migrate the database", upgrade).await?;
-    app.check("The schema is the one of the code", alembic::current_is_head(&marb.alembic())).await?;
+    let migrated = server.step("Migrate the database", upgrade).await?;
+    server.check("The schema is the one of the code", alembic::current_is_head(&marb.alembic())).await?;
     let claims = dump.backup().contents.rows.get("claims").copied().unwrap_or_default();
-    app.check("No claim is lost", postgres::has_rows(&marb.database(), "claims").at_least(claims)).await?;
+    server.check("No claim is lost", postgres::has_rows(&marb.database(), "claims").at_least(claims)).await?;
     Ok(migrated)
 }
 

@@ -29,9 +29,10 @@ struct Known {
 }
 
 /// Remembers a secret, and the forms it takes inside JSON, URLs, shells and base64. A [`Secret`](crate::Secret) that is
-/// exposed is learned by itself; this is for one that was just made.
+/// exposed is learned by itself; this is for one that was just made. One of blanks alone is none: it would take all words
+/// apart.
 pub fn learn(secret: &str) {
-    if secret.is_empty() || known().is_some_and(|known| known.secrets.iter().any(|known| known == secret)) {
+    if secret.trim().is_empty() || known().is_some_and(|known| known.secrets.iter().any(|known| known == secret)) {
         return;
     }
     let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
@@ -121,6 +122,14 @@ mod tests {
         for form in shown {
             assert_eq!(text(&format!("<{form}>")), "<[redacted]>", "{form}");
         }
+    }
+
+    #[test]
+    fn a_secret_of_blanks_takes_no_words_apart() {
+        for blank in ["", " ", " \n"] {
+            learn(blank);
+        }
+        assert_eq!(text("one two \n three"), "one two \n three");
     }
 
     #[test]

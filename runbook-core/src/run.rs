@@ -8,6 +8,7 @@ use std::sync::Arc;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
 
 use crate::engine::{Asking, Engine, Reversible, Scope, Undo};
 use crate::event::What;
@@ -361,6 +362,30 @@ impl Run {
         let (world, key, stop) = (self.engine.world.clone(), self.scope.key.clone(), self.scope.soft.clone());
         let cx = Context::new(self.host.clone(), world, key, stop);
         self.remember(async || fact(&cx).await).await
+    }
+
+    /// Lets something watch while the body goes on, its rollback included: a meter, for one. It looks through a context of
+    /// its own, nothing of it is remembered, and it is dropped when the body ends. A plan leaves it out.
+    pub async fn beside<R>(
+        &self,
+        watch: impl AsyncFnOnce(&Context),
+        body: impl AsyncFnOnce(&Run) -> Result<R>,
+    ) -> Result<R> {
+        if self.engine.draft().is_some() {
+            return body(self).await;
+        }
+        // The wish to stop ends the body, and what goes on in the rollback is watched too.
+        let stop = CancellationToken::new();
+        let cx = Context::new(self.host.clone(), self.engine.world.clone(), self.scope.key.clone(), stop);
+        let watching = async {
+            watch(&cx).await;
+            std::future::pending().await
+        };
+        tokio::select! {
+            biased;
+            result = body(self) => result,
+            never = watching => never,
+        }
     }
 
     /// The same run, with steps and checks that act on another host.

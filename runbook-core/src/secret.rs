@@ -22,6 +22,8 @@ pub struct Secret(Source);
 enum Source {
     Env(String),
     File(PathBuf),
+    /// Where it was found, and the value, which is never stored.
+    Found(String, Option<String>),
 }
 
 impl Secret {
@@ -35,6 +37,14 @@ impl Secret {
         Self(Source::File(path.into()))
     }
 
+    /// A secret that was just found, on a host of the run for one, under the name of where. Its value lives as long as this:
+    /// what is read back from a journal has the name alone.
+    pub fn found(place: impl Into<String>, value: impl Into<String>) -> Self {
+        let value = value.into();
+        redact::learn(&value);
+        Self(Source::Found(place.into(), Some(value)))
+    }
+
     /// The value itself, for handing it to a client that needs it. From here on, everything the run
     /// prints or keeps passes a redactor that knows it.
     pub fn expose(&self) -> Result<String> {
@@ -46,6 +56,10 @@ impl Secret {
                 .map(|text| text.trim_end_matches(['\n', '\r']).to_owned())
                 .map_err(Error::from)
                 .context(format!("read the secret in file `{}`", path.display())),
+            Source::Found(_, Some(value)) => Ok(value.clone()),
+            Source::Found(place, None) => {
+                Err(Error::new(format!("the secret in {place} is not kept in a journal")).hint("look it up again"))
+            }
         }?;
         if value.is_empty() {
             return Err(Error::new(format!("the secret {self} is empty")));
@@ -60,6 +74,7 @@ impl fmt::Display for Secret {
         match &self.0 {
             Source::Env(name) => write!(f, "env:{name}"),
             Source::File(path) => write!(f, "file:{}", path.display()),
+            Source::Found(place, _) => write!(f, "found:{place}"),
         }
     }
 }
@@ -77,6 +92,7 @@ impl FromStr for Secret {
         match text.split_once(':') {
             Some(("env", name)) if !name.is_empty() => Ok(Self::env(name)),
             Some(("file", path)) if !path.is_empty() => Ok(Self::file(path)),
+            Some(("found", place)) if !place.is_empty() => Ok(Self(Source::Found(place.to_owned(), None))),
             _ => Err(SecretSyntax),
         }
     }
@@ -159,6 +175,16 @@ mod tests {
         let shown = format!("{secret} {secret:?} {}", serde_json::to_string(&secret).expect("serialises"));
         assert!(!shown.contains("only-in-the-file"), "{shown}");
         assert_eq!(secret.to_string().parse::<Secret>().expect("parses"), secret);
+    }
+
+    #[test]
+    fn what_was_found_is_kept_by_name_alone() {
+        let secret = Secret::found("KEY in /srv/.env on web-1", "only-in-memory-4711");
+        assert_eq!(secret.expose().expect("is there"), "only-in-memory-4711");
+        let kept = serde_json::to_string(&secret).expect("serialises");
+        assert_eq!(kept, r#""found:KEY in /srv/.env on web-1""#);
+        let back: Secret = serde_json::from_str(&kept).expect("reads");
+        assert!(back.expose().expect_err("is gone").message().contains("KEY in /srv/.env"));
     }
 
     #[test]

@@ -28,12 +28,28 @@ mod app;
 
 mod facts;
 
+mod downgrade;
+mod rehearse;
+mod stamp;
 mod upgrade;
 mod way_back;
 
-pub use self::answers::{Back, Migration, Ran};
+mod checks;
+
+#[cfg(feature = "testing")]
+pub mod fake;
+
+pub use self::answers::{Back, Migration, Past, Ran, Schema, Shown};
 pub use self::app::Alembic;
-pub use self::facts::{current, heads, pending};
+pub use self::checks::{
+    CurrentIsHead, CurrentIsKnown, IsReversible, OneHead, current_is_head, current_is_known, is_reversible, one_head,
+};
+pub use self::downgrade::{Downgrade, DowngradeBefore, Downgrading, DowngradingTo, downgrade};
+pub use self::facts::{current, downgrade_sql, heads, history, pending, show, upgrade_sql};
+#[cfg(feature = "testing")]
+pub use self::fake::Fake;
+pub use self::rehearse::{Rehearsal, RehearseUpgrade, RehearseUpgradeBefore, WentBack, rehearse};
+pub use self::stamp::{Stamp, StampBefore, Stamped, stamp};
 pub use self::upgrade::{Migrated, Upgrade, UpgradeBefore, Upgrading, upgrade};
 
 #[cfg(test)]

@@ -35,6 +35,8 @@ pub use self::postgres::{
 };
 pub use self::rehearse::{Rehearse, RehearseBefore};
 pub use self::restore::{Restore, RestoreBefore, Restored, Restoring};
+#[cfg(all(feature = "postgres", feature = "testing"))]
+pub(crate) use self::simulated::script as simulated_script;
 #[cfg(any(test, feature = "testing"))]
 pub use self::simulated::simulated;
 

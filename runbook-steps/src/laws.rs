@@ -15,6 +15,9 @@ use runbook_core::host::{Attributes, Files, Local, Process, Stat};
 use runbook_core::{Command, Context, Diff, Error, Host, Result, Rollback, Step, Survey};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
+#[cfg(feature = "postgres")]
+mod sessions;
+
 /// What a lawful step showed, for more assertions.
 #[derive(Debug)]
 pub(crate) struct Shown<O> {
@@ -35,6 +38,15 @@ pub(crate) async fn laws<S: Rollback>(step: &S, dir: &Path) -> Shown<S::Output> 
 /// The same with another way of seeing the world, for steps whose world is no plain tree (a git repository, whose
 /// index and logs may differ while its commit and files do not).
 pub(crate) async fn laws_seen<S: Rollback, T: PartialEq + Debug>(step: &S, see: impl Fn() -> T) -> Shown<S::Output> {
+    laws_sampled(step, see, 1).await
+}
+
+/// The same, cut off only before and after every n-th operation, for steps whose operations take seconds.
+pub(crate) async fn laws_sampled<S: Rollback, T: PartialEq + Debug>(
+    step: &S,
+    see: impl Fn() -> T,
+    every: usize,
+) -> Shown<S::Output> {
     let cx = Context::local();
     let old = see();
     let described = step.describe();
@@ -64,7 +76,7 @@ pub(crate) async fn laws_seen<S: Rollback, T: PartialEq + Debug>(step: &S, see: 
     undo(step, &cx, &before, "it was undone before").await;
     assert_eq!(see(), old, "rollback twice is rollback once");
 
-    cuts(step, &cx, &before, (&old, &new), &see).await;
+    cuts(step, &cx, &before, (&old, &new), &see, every).await;
     Shown { before: serde_json::to_string(&before).expect("serialises"), diff, output }
 }
 
@@ -75,8 +87,9 @@ async fn cuts<S: Rollback, T: PartialEq + Debug>(
     before: &S::Before,
     (old, new): (&T, &T),
     see: &impl Fn() -> T,
+    every: usize,
 ) {
-    for (operation, moment) in (0..200).flat_map(|n| [(n, Moment::Before), (n, Moment::After)]) {
+    for (operation, moment) in (0..200).step_by(every).flat_map(|n| [(n, Moment::Before), (n, Moment::After)]) {
         let cut = step.apply(&cutting(operation, moment), before).await;
         undo(step, cx, before, "apply was cut off").await;
         assert_eq!(&see(), old, "rollback after apply was cut off {moment:?} operation {operation}");
@@ -132,13 +145,17 @@ pub(crate) fn tree(dir: &Path) -> BTreeMap<PathBuf, String> {
 }
 
 /// A context on this machine whose n-th operation, and all after it, fail.
-fn cutting(operation: usize, moment: Moment) -> Context {
-    Context::on(Arc::new(Cutting { world: Local::new(), left: AtomicUsize::new(operation), moment }))
+pub(crate) fn cutting(operation: usize, moment: Moment) -> Context {
+    let world = Arc::new(Cutting { world: Local::new(), left: AtomicUsize::new(operation), moment });
+    let cx = Context::on(world.clone());
+    #[cfg(feature = "postgres")]
+    let cx = cx.with_port(crate::postgres::Port::new(sessions::Sessions(world)));
+    cx
 }
 
 /// Whether the operation at which the world ends still happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Moment {
+pub(crate) enum Moment {
     Before,
     After,
 }
@@ -166,6 +183,11 @@ impl Cutting {
             n if n == 0 || n > usize::MAX / 2 => Fate::DoesNot,
             _ => Fate::Happens,
         }
+    }
+
+    #[cfg(feature = "postgres")]
+    fn is_dead(&self) -> bool {
+        self.left.load(Ordering::SeqCst) > usize::MAX / 2
     }
 
     async fn pass<T>(&self, operation: impl Future<Output = Result<T>> + Send) -> Result<T> {

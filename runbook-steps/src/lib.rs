@@ -8,6 +8,7 @@ pub mod backup;
 pub mod command;
 pub mod diagnosis;
 pub mod disk;
+pub mod downtime;
 pub mod env;
 pub mod file;
 pub mod git;
@@ -19,6 +20,8 @@ mod laws;
 pub mod machine;
 pub mod memory;
 pub mod nginx;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod percent;
 pub mod port;
 #[cfg(feature = "postgres")]
 pub mod postgres;

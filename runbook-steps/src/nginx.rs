@@ -33,12 +33,17 @@ mod site;
 
 mod checks;
 
+#[cfg(feature = "testing")]
+pub mod fake;
+
 #[cfg(test)]
 mod tests;
 
 pub use self::checks::{NoErrors, Test, UpstreamPort};
 pub use self::config::Upstream;
 pub use self::facts::{LogLine, error_log};
+#[cfg(feature = "testing")]
+pub use self::fake::Fake;
 pub use self::maintenance::{Maintenance, MaintenanceBefore};
 pub use self::reload::{Reload, Reloaded, Workers};
 pub use self::server::{Nginx, maintenance, no_errors, reload, site, test, upstream_port};

@@ -45,6 +45,8 @@ pub use self::ask::{Activity, Ask, DatabaseFacts, Locale, Lock, Notice, RoleFact
 pub use self::checks::{Ping, Ready, ServerVersion, ping, ready, version};
 pub use self::database::Database;
 pub use self::facts::{activity, locks, orphans, row_counts, server_version, table_hash, tables};
+#[cfg(feature = "testing")]
+pub use self::fake::Fake;
 pub use self::provision::{Provision, ProvisionBefore, Provisioned, provision};
 pub use self::recreate::{Recreate, Recreated, recreate};
 pub use self::server::{Port, Server, Session};
@@ -54,5 +56,7 @@ pub use self::validate::{NoOrphans, RowCount, SameHash, has_rows, no_orphans, sa
 pub(crate) use self::facts::{Open, database_facts, open};
 pub(crate) use self::tools::{Pass, tool};
 
+#[cfg(test)]
+pub(crate) use self::server::Real;
 #[cfg(test)]
 pub(crate) mod tests;

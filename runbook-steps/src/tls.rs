@@ -1,4 +1,4 @@
-//! TLS certificates: how long are they good, for whom, and who says so?
+//! TLS certificates: how long are they good, for whom, and who says so? And how they are obtained and renewed, by certbot.
 //!
 //! ```
 //! use runbook_core::Units as _;
@@ -6,7 +6,14 @@
 //!
 //! let check = tls::certificate("app.example.org", 443).valid_for(30.days()).names("www.example.org");
 //! let check = tls::certificate_file("/etc/ssl/app.pem").valid_for(14.days());
+//!
+//! let step = tls::obtain("app.example.org").also("www.example.org").nginx().email("ops@example.org");
+//! let check = tls::renew("app.example.org").dry_run();
 //! ```
+//!
+//! - A certificate that certbot obtained is read from its file: names, authority and end are what counts.
+//! - An undo removes only a certificate that was not there before, and all that a certbot which was cut off left of it.
+//! - `certbot renew --dry-run` exits with 0 when there is nothing it could renew. Here that is a *no*.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -26,6 +33,19 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::X509Certificate;
 
 use crate::trust::{self, Witness};
+
+mod certbot;
+
+mod obtain;
+mod renew;
+
+#[cfg(feature = "testing")]
+pub mod fake;
+
+#[cfg(feature = "testing")]
+pub use self::fake::Fake;
+pub use self::obtain::{Obtain, ObtainBefore, Obtained, obtain};
+pub use self::renew::{DryRun, Renew, renew};
 
 /// What a certificate says.
 #[derive(Debug, Clone, PartialEq, Eq)]

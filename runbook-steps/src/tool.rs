@@ -161,7 +161,7 @@ impl Check for ToolVersion {
 }
 
 /// Whether a host said that a program does not exist.
-fn is_missing(error: &Error) -> bool {
+pub(crate) fn is_missing(error: &Error) -> bool {
     let mut said = std::iter::once(error.message()).chain(error.causes());
     said.any(|words| {
         words.starts_with("no program `") || (words.starts_with("program `") && words.ends_with("not found"))

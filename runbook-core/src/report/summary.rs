@@ -267,7 +267,7 @@ impl Summary {
 
     /// Something said about a place, with the place before it when that is known.
     pub fn said(&self, key: &Key, text: &str) -> String {
-        let place = self.node(key).map(|node| self.path(node).join(" / "));
+        let place = self.node(key).map(|node| self.path(node).join(" / ")).filter(|place| !place.is_empty());
         place.map_or_else(|| text.to_owned(), |place| format!("{place}: {text}"))
     }
 

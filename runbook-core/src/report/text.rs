@@ -161,7 +161,12 @@ impl Lines {
                 self.line(at, Tone::Good, "answered", &with_evidence(&so_far.place(key), evidence))
             }
             What::Warned { key, text } => self.line(at, Tone::Careful, "warning", &printable(&so_far.said(key, text))),
-            What::Said { key, text } => self.line(at, Tone::Quiet, "note", &printable(&so_far.said(key, text))),
+            What::Said { key, text } => {
+                let text = so_far.said(key, text);
+                let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
+                let rest: String = rest.lines().map(|line| self.detail_line(line)).collect();
+                self.line(at, Tone::Quiet, "note", &printable(first)) + &rest
+            }
             What::Triggered { title, evidence, .. } => {
                 self.line(at, Tone::Bad, "TRIGGER", &with_evidence(title, evidence)) + &self.evidence_lines(evidence)
             }
@@ -406,6 +411,12 @@ impl Lines {
         for line in evidence.lines.iter().take(DETAILS) {
             self.indented(&mut text, Tone::Quiet, &format!("| {}", printable(line)));
         }
+        text
+    }
+
+    fn detail_line(&self, line: &str) -> String {
+        let mut text = String::new();
+        self.indented(&mut text, Tone::Quiet, &format!("| {}", printable(line)));
         text
     }
 

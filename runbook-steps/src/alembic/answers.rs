@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -179,6 +180,55 @@ pub(super) enum Answer<T> {
     Done(T),
     Trouble(Trouble),
     Error(Words),
+}
+
+/// A schema as it was: what a way back leads to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Schema {
+    pub(super) revisions: Vec<String>,
+    pub(super) tables: Shape,
+    pub(super) details: Shape,
+}
+
+impl Schema {
+    /// The revisions: one, unless branches were not merged; none in an empty database.
+    pub fn revisions(&self) -> &[String] {
+        &self.revisions
+    }
+}
+
+impl Seen {
+    /// What is to be put back.
+    pub(super) fn schema(&self) -> Schema {
+        Schema { revisions: self.current.clone(), tables: self.tables.clone(), details: self.details.clone() }
+    }
+}
+
+/// A migration, as the history of the code has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Past {
+    /// Its revision: any word.
+    pub revision: String,
+    /// The first line of what is written over it.
+    pub title: String,
+    /// The revisions it comes after: one, none for the first, several for a merge.
+    pub after: Vec<String>,
+    /// Whether nothing comes after it.
+    pub head: bool,
+    /// Its file.
+    pub file: PathBuf,
+}
+
+/// A migration, with all that is written in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shown {
+    /// Which it is, and what is known of its way back.
+    #[serde(flatten)]
+    pub migration: Migration,
+    /// Its file.
+    pub file: PathBuf,
+    /// What is in that file.
+    pub source: String,
 }
 
 /// How one shape differs from another: the names that do.

@@ -59,6 +59,8 @@ pub(super) struct Question {
 pub(super) struct Orders {
     pub(super) env: BTreeMap<String, String>,
     pub(super) variable: String,
+    /// The name of the database in plans.
+    pub(super) database: String,
     pub(super) config: Option<String>,
     pub(super) target: Option<String>,
     pub(super) from: Option<String>,
@@ -151,6 +153,11 @@ impl Alembic {
         self.database.resource()
     }
 
+    /// What is migrated, for plans.
+    pub(super) fn schema(&self) -> Resource {
+        Resource::new("schema", self.database.to_string())
+    }
+
     /// What a person types: `alembic` with these words.
     pub(super) fn by_hand(&self, words: &[&str]) -> String {
         let program = match self.python.parent().filter(|dir| !dir.as_os_str().is_empty()) {
@@ -185,6 +192,7 @@ impl Alembic {
         let orders = Orders {
             env: self.environment(cx).await?,
             variable: self.variable.clone(),
+            database: self.database.to_string(),
             config: self.config.clone(),
             target: question.target.clone(),
             from: question.from.clone(),

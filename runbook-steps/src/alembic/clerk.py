@@ -243,6 +243,9 @@ class Clerk:
         moved = {"ran": self.ran, "failed": failed}
         with contextlib.suppress(BaseException):
             moved["now"] = self.read()
+            if orders["forward"]:
+                pending = self.between(orders["target"], tuple(moved["now"]["current"]))
+                moved["now"]["pending"] = [self.told(one) for one in pending]
         return moved
 
     def upgrade(self):

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use runbook::command::Output;
-use runbook::{Command, Context, Error, ErrorKind, Result};
+use runbook::{Command, Context, Error, ErrorKind, Explain as _, Result};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::answers::{Answer, Migration, Moved, Seen, Trouble, Words};
+use super::answers::{Answer, Failed, Migration, Moved, Past, Ran, Seen, Shown, Trouble, Words};
 use super::app::{Alembic, Question};
 
 /// How long somebody else is waited for who migrates.
@@ -25,8 +26,51 @@ pub async fn heads(cx: &Context, alembic: &Alembic) -> Result<Vec<Migration>> {
 /// What an upgrade would run, first to last.
 pub async fn pending(cx: &Context, alembic: &Alembic) -> Result<Vec<Migration>> {
     let seen = glance(cx, alembic, Some("head")).await?;
-    known(alembic, &seen)?;
+    known(cx, alembic, &seen).await?;
     Ok(seen.pending)
+}
+
+/// All migrations of the code, newest first.
+pub async fn history(cx: &Context, alembic: &Alembic) -> Result<Vec<Past>> {
+    ask(cx, alembic, &Question { verb: "history", ..Question::default() }).await
+}
+
+/// One migration of the code, with what is written in it.
+pub async fn show(cx: &Context, alembic: &Alembic, revision: &str) -> Result<Shown> {
+    let target = Some(revision.to_owned());
+    ask(cx, alembic, &Question { verb: "show", target, ..Question::default() }).await
+}
+
+/// The SQL that upgrades from one revision to another, for people who review or run it. `base` is an empty database,
+/// `head` the newest. No database is asked, so migrations that ask one have none.
+pub async fn upgrade_sql(cx: &Context, alembic: &Alembic, from: &str, to: &str) -> Result<String> {
+    sql(cx, alembic, from, to, true).await
+}
+
+/// The SQL that goes back from one revision to another.
+pub async fn downgrade_sql(cx: &Context, alembic: &Alembic, from: &str, to: &str) -> Result<String> {
+    sql(cx, alembic, from, to, false).await
+}
+
+async fn sql(cx: &Context, alembic: &Alembic, from: &str, to: &str, forward: bool) -> Result<String> {
+    #[derive(Deserialize)]
+    struct Told {
+        sql: String,
+    }
+    let (target, from) = (Some(to.to_owned()), Some(from.to_owned()));
+    let told: Told = ask(cx, alembic, &Question { verb: "sql", target, from, forward, ..Question::default() }).await?;
+    Ok(told.sql)
+}
+
+/// The migrations of the code between two revisions, first to last, with what is known of their ways back.
+pub(super) async fn path(cx: &Context, alembic: &Alembic, from: &str, to: &str) -> Result<Vec<Migration>> {
+    let (target, from) = (Some(to.to_owned()), Some(from.to_owned()));
+    ask(cx, alembic, &Question { verb: "path", target, from, ..Question::default() }).await
+}
+
+/// Says that the database is at a revision, and changes nothing else.
+pub(super) async fn stamp(cx: &Context, alembic: &Alembic, target: Option<String>) -> Result<Seen> {
+    ask(cx, alembic, &Question { verb: "stamp", target, patience: PATIENCE, ..Question::default() }).await
 }
 
 /// Looks at the database, whoever else is at it.
@@ -53,19 +97,28 @@ pub(super) async fn change(
     verb: &'static str,
     target: Option<String>,
 ) -> Result<Moved> {
-    ask(cx, alembic, &Question { verb, target, patience: PATIENCE, ..Question::default() }).await
+    let forward = verb == "upgrade";
+    ask(cx, alembic, &Question { verb, target, forward, patience: PATIENCE, ..Question::default() }).await
 }
 
-/// An error unless the code knows the revisions of the database.
-pub(super) fn known(alembic: &Alembic, seen: &Seen) -> Result<()> {
-    match &seen.unknown[..] {
-        [] => Ok(()),
-        unknown => {
-            let names = list(unknown);
-            Err(Error::new(format!("the database is at {names}, which the code in `{alembic}` does not know"))
-                .hint("it was migrated by other code: check that out, or go back with it first"))
-        }
-    }
+/// An error unless the code knows the revisions of the database. It says which code does, if git can tell.
+pub(super) async fn known(cx: &Context, alembic: &Alembic, seen: &Seen) -> Result<()> {
+    let Some(first) = seen.unknown.first() else { return Ok(()) };
+    let names = list(&seen.unknown);
+    let error = Error::new(format!("the database is at {names}, which the code in `{alembic}` does not know"));
+    Err(match commit_of(cx, alembic, first).await {
+        Some(commit) => error.hint(format!("commit {commit} has it: check that out, or go back with it first")),
+        None => error.hint("it was migrated by other code: check that out, or go back with it first"),
+    })
+}
+
+/// The commit that brought a revision, if the code lies in a git tree that has it.
+async fn commit_of(cx: &Context, alembic: &Alembic, revision: &str) -> Option<String> {
+    let git = Command::new("git").arg("-C").arg(&alembic.dir).env("GIT_OPTIONAL_LOCKS", "0").env("LC_ALL", "C");
+    let git = git.args(["log", "--all", "--reverse", "--format=%h%d"]).arg(format!("-S{revision}"));
+    let output = cx.output(&git.args(["--", "*.py"]).deadline(Duration::from_secs(20))).await.ok()?;
+    let text = output.success().then(|| output.lossy().into_owned())?;
+    text.lines().next().map(str::to_owned)
 }
 
 /// Asks, and reads the answer.
@@ -130,6 +183,22 @@ pub(super) fn said(alembic: &Alembic, words: &Words) -> Error {
     match SAYINGS.iter().find(|(saying, ..)| words.said.contains(saying)) {
         Some((_, kind, hint)) => error.kind_of(*kind).hint(*hint),
         None => error,
+    }
+}
+
+impl Moved {
+    /// What ran and what is there now; an error that names the migration that failed.
+    pub(super) fn whole(self, alembic: &Alembic) -> Result<(Vec<Ran>, Seen)> {
+        let Self { ran, failed, now } = self;
+        let at = now.as_ref().map_or_else(|| "an unknown revision".to_owned(), |now| list(&now.current));
+        if let Some(Failed { migration, error }) = failed {
+            let which = migration.map_or_else(|| "alembic".to_owned(), |one| format!("migration {one}"));
+            let cause = said(alembic, &error);
+            let kind = cause.kind();
+            return Err(Error::new(format!("{which} failed; the database is at {at}")).caused_by(cause).kind_of(kind));
+        }
+        let now = now.with_context(|| format!("cannot read what is in {} now", alembic.database))?;
+        Ok((ran, now))
     }
 }
 

@@ -2,12 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use runbook::{Context, Error, Result, Rollback as _, Step, Survey};
+use runbook::{Check, Context, Error, Result, Rollback as _, Step, Survey};
 
 use super::*;
 use crate::backup::{self, Dump, NoBackup, VerifiedBackup};
 use crate::postgres::tests::{Lab, before, take};
 use crate::postgres::{self, Ask, Database, open};
+
+#[cfg(feature = "testing")]
+mod conformance;
+#[cfg(feature = "testing")]
+mod laws;
 
 /// Takes its URL from the environment, and nothing else.
 const ENV: &str = r#"
@@ -213,7 +218,7 @@ async fn a_migration_that_fails_half_way_is_named_and_what_it_left_is_seen() {
     let error = step.rollback(&place.cx, &was).await.expect_err("something is left");
     assert!(all(&error).contains("but not its schema: public.claims differ"), "{error:?}");
     step.may_restore().rollback(&place.cx, &was).await.expect("restored");
-    assert_eq!(before(&place.cx, &place.upgrade()).await.tables, was.tables);
+    assert_eq!(before(&place.cx, &place.upgrade()).await, was);
     place.clean().await;
 }
 
@@ -285,5 +290,122 @@ async fn another_database_is_never_touched() {
     let nowhere = Alembic::in_dir(&place.app, &Database::from_env("RUNBOOK_NO_SUCH_URL"));
     let error = refused(&place.cx, &upgrade(&nowhere).guarded_by(NoBackup::because("a test"))).await;
     assert!(all(&error).contains("RUNBOOK_NO_SUCH_URL"), "{error:?}");
+    place.clean().await;
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: tests/all runs it"]
+async fn a_downgrade_says_what_it_drops_and_comes_back() {
+    let place = Place::new().await;
+    place.release("lossy");
+    place.at("a7c31e90b5d4").await;
+    place.lab.run(&place.claims, "UPDATE claims SET notes = 'call back'").await;
+    let dump = place.dump().await;
+    let (cx, step) = (&place.cx, downgrade(&place.schema).to(CENTS).guarded_by(&dump));
+    let Survey::Change { diff, before: was, .. } = step.survey(cx).await.expect("surveyed") else { panic!() };
+    assert!(diff.to_string().contains("- all that is in claims.notes"), "{diff}");
+    let done = step.apply(cx, &was).await.expect("applied");
+    assert_eq!((done.after.as_slice(), done.ran.len()), ([CENTS.to_owned()].as_slice(), 1));
+    assert!(is_already(cx, &step).await && step.apply(cx, &was).await.is_ok());
+    for _ in 0..2 {
+        step.rollback(cx, &was).await.expect("undone");
+    }
+    let noted = || async { postgres::table_hash(cx, &place.claims, "claims", &["notes"]).await.expect("hashed") };
+    let empty = noted().await;
+    assert_eq!(before(cx, &step).await, was);
+    step.apply(cx, &was).await.expect("applied");
+    step.may_restore().rollback(cx, &was).await.expect("restored");
+    assert_ne!(noted().await, empty, "what was in the column is back");
+    place.clean().await;
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: tests/all runs it"]
+async fn a_stamp_changes_what_is_written_and_nothing_else() {
+    let place = Place::new().await;
+    place.at(CENTS).await;
+    let (cx, step) = (&place.cx, stamp(&place.schema, STATUS));
+    let was = before(cx, &step).await;
+    step.rollback(cx, &was).await.expect("it never began");
+    let stamped = step.apply(cx, &was).await.expect("stamped");
+    assert_eq!((stamped.before, stamped.after), (vec![CENTS.to_owned()], vec![STATUS.to_owned()]));
+    assert!(is_already(cx, &step).await);
+    step.apply(cx, &was).await.expect("stamped again");
+    for _ in 0..2 {
+        step.rollback(cx, &was).await.expect("undone");
+        assert_eq!(place.current().await, [CENTS]);
+    }
+    let error = refused(cx, &stamp(&place.schema, "nope")).await;
+    assert!(error.message().contains("has no revision `nope`"), "{error:?}");
+    place.clean().await;
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: tests/all runs it"]
+async fn a_rehearsal_takes_the_time_counts_and_goes_back_on_a_copy() {
+    let place = Place::new().await;
+    place.at(STATUS).await;
+    let (cx, dump) = (&place.cx, place.dump().await);
+    let tried = take(cx, &rehearse(&place.schema, &dump)).await.expect("rehearsed");
+    assert!(tried.is_reversible() && tried.took >= tried.ran[0].took, "{tried:?}");
+    assert_eq!((tried.after.as_slice(), tried.rows_after["claims"]), ([CENTS.to_owned()].as_slice(), 20));
+    assert_eq!(tried.changes(), Vec::<String>::new());
+    place.release("irreversible");
+    let tried = take(cx, &rehearse(&place.schema, &dump)).await.expect("rehearsed");
+    assert!(matches!(&tried.back, WentBack::No { why } if why.contains("which provider")), "{tried:?}");
+    assert_eq!(tried.changes(), ["providers: 0 rows -> no table"]);
+    place.release("half-way");
+    let step = rehearse(&place.schema, &dump);
+    let error = take(cx, &step).await.expect_err("fails there");
+    assert!(error.message().contains("`b83f60d2c9e7` (audit trail) failed"), "{error:?}");
+    assert_eq!(place.current().await, [STATUS], "the database itself is left alone");
+    let mut server = open(cx, &place.lab.admin).await.expect("a session");
+    let all: Vec<String> = server.ask(&Ask::Databases).await.expect("asked");
+    let name = place.claims.target(cx).await.expect("a URL").name;
+    assert_eq!(all.iter().filter(|other| other.starts_with(&format!("{name}_"))).count(), 0, "{all:?}");
+    place.clean().await;
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: tests/all runs it"]
+async fn checks_and_facts_read_code_and_database() {
+    let place = Place::new().await;
+    place.at(STATUS).await;
+    let (cx, schema) = (&place.cx, &place.schema);
+    let ask = |check: Box<dyn Check>| async move { check.check(cx).await.expect("is asked") };
+    let behind = ask(Box::new(current_is_head(schema))).await;
+    assert!(!behind.passes() && behind.evidence().lines[0].contains("amount in cents"), "{behind:?}");
+    assert!(ask(Box::new(is_reversible(schema))).await.passes());
+    let sql = upgrade_sql(cx, schema, STATUS, "head").await.expect("written");
+    assert!(sql.contains("UPDATE claims SET amount_cents = amount * 100"), "{sql}");
+    let sql = downgrade_sql(cx, schema, CENTS, STATUS).await.expect("written");
+    assert!(sql.contains("DROP COLUMN amount_cents"), "{sql}");
+    let past = history(cx, schema).await.expect("read");
+    assert_eq!((past.len(), past[0].after.as_slice()), (4, [STATUS.to_owned()].as_slice()));
+    assert!(show(cx, schema, "d91e").await.expect("read").source.contains("amount * 100"));
+    take(cx, &place.upgrade()).await.expect("migrated");
+    assert!(ask(Box::new(current_is_head(schema))).await.passes());
+
+    place.release("two-heads");
+    let heads = ask(Box::new(one_head(schema))).await;
+    assert!(!heads.passes() && heads.evidence().lines[0].ends_with("1b6e0fa4d273 2c7f1ab5e384"), "{heads:?}");
+    for (release, way) in [("irreversible", "fail"), ("empty-downgrade", "fail"), ("lossy", "pass"), ("r5", "pass")] {
+        place.release(release);
+        let found = ask(Box::new(is_reversible(schema).between(CENTS, "head"))).await;
+        assert_eq!(found.word(), way, "{release}: {found:?}");
+        assert!(ask(Box::new(current_is_known(schema))).await.passes());
+    }
+    let git = |args: &[&str]| {
+        let git = std::process::Command::new("git").arg("-C").arg(&place.app).args(args).output().expect("git runs");
+        assert!(git.status.success(), "{git:?}");
+    };
+    git(&["init", "-q", "-b", "main"]);
+    git(&["add", "."]);
+    git(&["-c", "user.name=T", "-c", "user.email=t@e.org", "commit", "-qm", "r5"]);
+    take(cx, &place.upgrade()).await.expect("migrated");
+    place.release("r4");
+    let unknown = ask(Box::new(current_is_known(schema))).await;
+    assert!(unknown.evidence().lines[0].contains("(HEAD -> main) has it"), "{unknown:?}");
+    assert!(!ask(Box::new(current_is_head(schema))).await.passes());
     place.clean().await;
 }

@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use runbook::{Context, Description, Diff, Error, Resource, Result, Rollback, Step, Survey};
+use runbook::{Context, Description, Diff, Error, ErrorKind, Resource, Result, Rollback, Step, Survey};
 use serde::{Deserialize, Serialize};
 
-use super::answers::{Migration, Moved, Ran, Seen, Shape, different};
+use super::answers::{Migration, Moved, Ran, Schema, Seen, different};
 use super::app::Alembic;
 use super::facts::{self, list};
 use super::way_back::WayBack;
@@ -68,10 +68,6 @@ impl Upgrade {
         WayBack { alembic: &self.alembic, guard: &self.guard, may_restore: self.may_restore }
     }
 
-    fn migrated(&self, before: &UpgradeBefore, now: &Seen, ran: Vec<Ran>, took: Option<Duration>) -> Migrated {
-        Migrated { before: before.revisions.clone(), after: now.current.clone(), ran, took }
-    }
-
     fn diff(&self, seen: &Seen) -> Diff {
         let (from, to) = (list(&seen.current), list(seen.target.as_slice()));
         let diff = Diff::turn(format!("schema of {}", self.alembic.database), from, to);
@@ -91,11 +87,8 @@ impl Upgrade {
 /// What a rollback of [`Upgrade`] needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UpgradeBefore {
-    pub(super) revisions: Vec<String>,
-    pub(super) target: String,
-    pub(super) pending: Vec<Migration>,
-    pub(super) tables: Shape,
-    pub(super) details: Shape,
+    schema: Schema,
+    target: String,
 }
 
 /// A schema that was upgraded.
@@ -111,12 +104,18 @@ pub struct Migrated {
     pub took: Option<Duration>,
 }
 
-/// A revision that means another one every time cannot be where a step ends.
-fn ensure_absolute(revision: &str) -> Result<()> {
-    match revision.contains(['+', '-', ':', '@']) || revision == "heads" {
-        true => Err(Error::refused(format!("`{revision}` is no revision, but a way to find one")).hint("name it")),
-        false => Ok(()),
+impl Migrated {
+    pub(super) fn of(before: &Schema, now: &Seen, ran: Vec<Ran>, took: Option<Duration>) -> Self {
+        Self { before: before.revisions.clone(), after: now.current.clone(), ran, took }
     }
+}
+
+/// A revision that means another one every time cannot be where a step ends.
+pub(super) fn ensure_absolute(revision: &str) -> Result<()> {
+    if revision.contains(['+', '-', ':', '@']) || matches!(revision, "" | "heads" | "current") {
+        return Err(Error::refused(format!("`{revision}` is no revision, but a way to find one")).hint("name it"));
+    }
+    Ok(())
 }
 
 #[async_trait]
@@ -132,71 +131,59 @@ impl Step for Upgrade {
             .command(alembic.by_hand(&["upgrade", target]))
             .undo_command(alembic.by_hand(&["downgrade", "REVISION_BEFORE"]));
         let description = self.way_back().by_hand().into_iter().fold(description, Description::undo_command);
-        description.reads(Resource::path(&alembic.dir)).reads(alembic.resource()).writes(alembic.resource())
+        description
+            .reads(Resource::path(&alembic.dir))
+            .reads(alembic.resource())
+            .writes(alembic.resource())
+            .writes(alembic.schema())
     }
 
     async fn survey(&self, cx: &Context) -> Result<Survey<UpgradeBefore, Migrated>> {
         let alembic = &self.alembic;
         ensure_absolute(self.target())?;
         let seen = facts::look(cx, alembic, Some(self.target())).await?;
-        facts::known(alembic, &seen)?;
-        let before = UpgradeBefore {
-            revisions: seen.current.clone(),
-            target: seen.target.clone().unwrap_or_default(),
-            pending: seen.pending.clone(),
-            tables: seen.tables.clone(),
-            details: seen.details.clone(),
-        };
+        facts::known(cx, alembic, &seen).await?;
+        let before = UpgradeBefore { schema: seen.schema(), target: seen.target.clone().unwrap_or_default() };
         if seen.pending.is_empty() {
-            return Ok(Survey::Already(self.migrated(&before, &seen, Vec::new(), None)));
+            return Ok(Survey::Already(Migrated::of(&before.schema, &seen, Vec::new(), None)));
         }
-        self.way_back().ensure_fits(&before.revisions)?;
+        self.way_back().ensure_fits(&seen.current)?;
         Ok(Survey::change(before, self.diff(&seen)))
     }
 
     async fn apply(&self, cx: &Context, before: &UpgradeBefore) -> Result<Migrated> {
         let began = Instant::now();
         let moved = facts::change(cx, &self.alembic, "upgrade", Some(before.target.clone())).await?;
-        if let Some(error) = self.failure(&moved, before) {
-            return Err(error);
+        if let Some(left) = before.what_remains(&moved) {
+            let failed = moved.whole(&self.alembic).err();
+            return Err(failed.map_or(left.clone(), |error| error.kind_of(ErrorKind::Failed).caused_by(left)));
         }
-        let now = facts::look(cx, &self.alembic, Some(&before.target)).await?;
+        let (ran, now) = moved.whole(&self.alembic)?;
         if let Some(left) = now.pending.first() {
             let at = list(&now.current);
             return Err(Error::new(format!(
                 "alembic says it is done, but {left} did not run: the database is at {at}"
             )));
         }
-        let took = (!moved.ran.is_empty()).then(|| began.elapsed());
-        Ok(self.migrated(before, &now, moved.ran, took))
+        let took = (!ran.is_empty()).then(|| began.elapsed());
+        Ok(Migrated::of(&before.schema, &now, ran, took))
     }
 }
 
-impl Upgrade {
-    /// What went wrong, by the name of the migration, and what is there now.
-    fn failure(&self, moved: &Moved, before: &UpgradeBefore) -> Option<Error> {
-        let failed = moved.failed.as_ref()?;
-        let cause = facts::said(&self.alembic, &failed.error);
-        let (kind, which) = (cause.kind(), failed.migration.as_ref().map(|one| format!("migration {one}")));
-        let which = which.unwrap_or_else(|| "the upgrade".to_owned());
-        let Some(now) = &moved.now else {
-            return Some(Error::new(format!("{which} failed, and the database cannot be asked")).caused_by(cause));
-        };
-        let error = Error::new(format!("{which} failed; the database is at {}", list(&now.current))).caused_by(cause);
-        let left = different(&before.tables, &now.tables);
-        let left = if now.current == before.revisions { left } else { Vec::new() };
-        if left.is_empty() {
-            return Some(error.kind_of(kind));
-        }
-        let lines = left.iter().map(|name| format!("changed, and not taken back: {name}"));
-        let hint = "part of it ran outside a transaction and remains; restoring the verified backup puts it right";
-        Some(error.details(lines).hint(hint))
+impl UpgradeBefore {
+    /// What a migration that failed has done outside its transaction.
+    fn what_remains(&self, moved: &Moved) -> Option<Error> {
+        let now = moved.now.as_ref().filter(|now| moved.failed.is_some() && now.current == self.schema.revisions)?;
+        let names = different(&self.schema.tables, &now.tables);
+        let lines = names.iter().map(|name| format!("changed, and not taken back: {name}"));
+        let error = Error::new("a part of it ran outside the transaction and remains").details(lines);
+        (!names.is_empty()).then(|| error.hint("restoring the verified backup puts it right"))
     }
 }
 
 #[async_trait]
 impl Rollback for Upgrade {
     async fn rollback(&self, cx: &Context, before: &UpgradeBefore) -> Result<()> {
-        self.way_back().go(cx, before).await
+        self.way_back().go(cx, &before.schema).await
     }
 }

@@ -3,10 +3,9 @@
 use jiff::SignedDuration;
 use runbook::{Context, Error, Explain as _, Result, Step as _, Survey};
 
-use super::answers::{Moved, Seen, different};
+use super::answers::{Schema, Seen, different};
 use super::app::Alembic;
 use super::facts::{self, list};
-use super::upgrade::UpgradeBefore;
 use crate::backup::{self, Dump, Guard, VerifiedBackup};
 use crate::command::word;
 use crate::postgres::database_facts;
@@ -19,7 +18,7 @@ pub(super) struct WayBack<'a> {
 }
 
 impl WayBack<'_> {
-    fn dump(&self) -> Option<&VerifiedBackup<Dump>> {
+    pub(super) fn dump(&self) -> Option<&VerifiedBackup<Dump>> {
         match self.guard {
             Guard::Dump(dump) => Some(dump),
             Guard::Backup(_) | Guard::NoBackup(_) => None,
@@ -55,14 +54,28 @@ impl WayBack<'_> {
         Ok(())
     }
 
-    /// Goes back, and makes sure that it is back.
-    pub(super) async fn go(&self, cx: &Context, before: &UpgradeBefore) -> Result<()> {
+    /// Goes back, and makes sure that it is back. As long as it is not, the dump stays, whatever else is rolled back.
+    pub(super) async fn go(&self, cx: &Context, before: &Schema) -> Result<()> {
+        let gone = self.try_to_go(cx, before).await;
+        if let Some(dump) = self.dump() {
+            match &gone {
+                Ok(()) => dump.backup().unpin(cx).await?,
+                Err(_) => {
+                    let database = &self.alembic.database;
+                    let why = format!("the schema of {database} is not as it was, and this puts it right");
+                    dump.backup().pin(cx, &why).await?;
+                }
+            }
+        }
+        gone
+    }
+
+    async fn try_to_go(&self, cx: &Context, before: &Schema) -> Result<()> {
         // A restore that was cut off between two renames.
         if self.may_restore && database_facts(cx, &self.alembic.database).await?.is_none() {
             return self.restore(cx, before, Error::new("the database is not there")).await;
         }
-        let seen = facts::look(cx, self.alembic, None).await?;
-        let why = match self.downgrade(cx, before, &seen).await {
+        let why = match self.downgrade(cx, before).await {
             Ok(now) => match left(before, &now) {
                 None => {
                     warn_of_details(cx, before, &now);
@@ -76,30 +89,23 @@ impl WayBack<'_> {
     }
 
     /// Takes back what was applied since, and tells what is there then.
-    async fn downgrade(&self, cx: &Context, before: &UpgradeBefore, seen: &Seen) -> Result<Seen> {
-        if seen.current == before.revisions {
-            return Ok(seen.clone());
-        }
-        facts::known(self.alembic, seen)?;
+    async fn downgrade(&self, cx: &Context, before: &Schema) -> Result<Seen> {
         let target = single(&before.revisions)?;
-        let applied = facts::applied_since(cx, self.alembic, target.clone()).await?;
-        if let Some(one) = applied.pending.iter().find(|one| one.is_irreversible()) {
+        let seen = facts::applied_since(cx, self.alembic, target.clone()).await?;
+        if seen.current == before.revisions {
+            return Ok(seen);
+        }
+        facts::known(cx, self.alembic, &seen).await?;
+        if let Some(one) = seen.pending.iter().find(|one| one.is_irreversible()) {
             let why = one.back.as_ref().map(ToString::to_string).unwrap_or_default();
             return Err(Error::new(format!("migration {one} cannot be taken back: {why}")));
         }
-        let Moved { failed, now, .. } = facts::change(cx, self.alembic, "downgrade", target).await?;
-        if let Some(failed) = failed {
-            let which = failed.migration.map_or_else(|| "the downgrade".to_owned(), |one| format!("taking back {one}"));
-            let at = now.map_or_else(|| "an unknown revision".to_owned(), |now| list(&now.current));
-            let cause = facts::said(self.alembic, &failed.error);
-            let kind = cause.kind();
-            return Err(Error::new(format!("{which} failed; the database is at {at}")).caused_by(cause).kind_of(kind));
-        }
-        now.with_context(|| format!("cannot read what is in {} now", self.alembic.database))
+        let moved = facts::change(cx, self.alembic, "downgrade", target).await?;
+        moved.whole(self.alembic).map(|(_, now)| now).context("go back")
     }
 
     /// Restores the dump, or says why that is left to a person.
-    async fn restore(&self, cx: &Context, before: &UpgradeBefore, why: Error) -> Result<()> {
+    pub(super) async fn restore(&self, cx: &Context, before: &Schema, why: Error) -> Result<()> {
         // What may pass is tried again first.
         if why.is_transient() {
             return Err(why);
@@ -131,7 +137,7 @@ impl WayBack<'_> {
 }
 
 /// The revision to go back to; `None` for an empty database.
-fn single(revisions: &[String]) -> Result<Option<String>> {
+pub(super) fn single(revisions: &[String]) -> Result<Option<String>> {
     match revisions {
         [] => Ok(None),
         [one] => Ok(Some(one.clone())),
@@ -140,7 +146,7 @@ fn single(revisions: &[String]) -> Result<Option<String>> {
 }
 
 /// What is not as it was: an error.
-fn left(before: &UpgradeBefore, now: &Seen) -> Option<Error> {
+pub(super) fn left(before: &Schema, now: &Seen) -> Option<Error> {
     if now.current != before.revisions {
         let (is, was) = (list(&now.current), list(&before.revisions));
         return Some(Error::new(format!("the database is at {is}, not back at {was}")));
@@ -154,7 +160,7 @@ fn left(before: &UpgradeBefore, now: &Seen) -> Option<Error> {
     Some(error)
 }
 
-fn warn_of_details(cx: &Context, before: &UpgradeBefore, now: &Seen) {
+fn warn_of_details(cx: &Context, before: &Schema, now: &Seen) {
     let names = different(&before.details, &now.details);
     if !names.is_empty() {
         cx.warn(format!("indexes, constraints or defaults are not what they were: {}", names.join(", ")));

@@ -97,7 +97,7 @@ fn restore(tree: &mut Tree, path: &Path, entry: &Entry) -> Result<()> {
 }
 
 /// The manifest script: into a file, or its checksum.
-fn script(call: &mut Call<'_>) -> Result<Output> {
+pub(crate) fn script(call: &mut Call<'_>) -> Result<Output> {
     let dir = call.dir().to_owned();
     match call.args()[..] {
         [script, "manifest", to] if script.ends_with("> \"$1\"") => {

@@ -197,7 +197,10 @@ impl CloneStep {
         let names = self.branch.as_deref().map_or_else(|| vec!["HEAD".to_owned()], target::full_names);
         let answer = facts::ask(cx, &commands::ls_url(&self.url, &names)).await;
         let answer = answer.with_context(|| format!("ask the repository `{}`", self.url))?;
-        let found = target::pick(answer.text()?, self.branch.as_deref().unwrap_or("HEAD"))?;
+        // A pattern matches ends of names too: a clone that is cloned has `refs/remotes/origin/HEAD` as well.
+        let exact = |line: &&str| self.branch.is_some() || line.ends_with("\tHEAD");
+        let lines: Vec<&str> = answer.text()?.lines().filter(exact).collect();
+        let found = target::pick(&lines.join("\n"), self.branch.as_deref().unwrap_or("HEAD"))?;
         found.map(|target| target.revision).with_context(|| match &self.branch {
             Some(branch) => format!("the repository `{}` has no branch or tag `{branch}`", self.url),
             None => format!("the repository `{}` has no commit yet", self.url),

@@ -16,7 +16,7 @@ pub struct Upstream {
 
 /// The words of a configuration, with `{`, `}` and `;` as words of their own and without comments.
 #[expect(clippy::match_same_arms, reason = "the order of the arms tells the cases apart")]
-fn words(text: &str) -> Vec<String> {
+pub(super) fn words(text: &str) -> Vec<String> {
     let (mut words, mut word, mut quote, mut chars) = (Vec::new(), String::new(), None, text.chars().peekable());
     let mut end = |word: &mut String| {
         if !word.is_empty() {

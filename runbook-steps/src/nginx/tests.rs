@@ -11,6 +11,9 @@ use tokio::sync::{Mutex, MutexGuard};
 use super::*;
 use crate::laws;
 
+#[cfg(feature = "testing")]
+mod conformance;
+
 /// The nginx of the tests, one test at a time.
 struct Place {
     dir: PathBuf,

@@ -60,7 +60,7 @@ pub(super) async fn session(cx: &Context, target: &Target, os_user: Option<&str>
 }
 
 /// Servers over the wire.
-pub(super) struct Real;
+pub(crate) struct Real;
 
 struct RealSession {
     client: Client,
@@ -156,14 +156,19 @@ fn chain(error: &tokio_postgres::Error) -> String {
 }
 
 fn said(target: &Target, error: &DbError) -> Error {
-    let message = format!("`{target}`: {} ({})", error.message(), error.code().code());
-    let new = Error::new(message).details(error.detail());
-    match MEANINGS.iter().find(|(state, ..)| state == error.code()) {
+    let new = refusal(target, error.message(), error.code()).details(error.detail());
+    match error.hint() {
+        Some(hint) if new.advice().is_none() => new.hint(hint),
+        _ => new,
+    }
+}
+
+/// What the server says no with, in our words.
+pub(super) fn refusal(target: &Target, message: &str, code: &SqlState) -> Error {
+    let new = Error::new(format!("`{target}`: {message} ({})", code.code()));
+    match MEANINGS.iter().find(|(state, ..)| state == code) {
         Some((_, kind, hint)) => new.kind_of(*kind).hint(*hint),
-        None => match error.hint() {
-            Some(hint) => new.hint(hint),
-            None => new,
-        },
+        None => new,
     }
 }
 

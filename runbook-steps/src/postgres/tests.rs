@@ -6,6 +6,10 @@ use std::time::Duration;
 use runbook::{Check, Command, Context, Finding, Result, Rollback, Secret, Step, Survey};
 
 use super::*;
+use crate::laws::{Moment, cutting, laws_seen};
+
+#[cfg(feature = "testing")]
+mod conformance;
 
 /// A server for tests, and a place of one's own.
 pub(crate) struct Lab {
@@ -73,6 +77,32 @@ impl Lab {
         cx.run(&psql).await.expect("psql");
     }
 
+    /// What psql prints, as the superuser in this database.
+    pub(crate) fn psql(&self, database: &str, sql: &str) -> String {
+        let url = format!("{}/{database}", self.url.rsplit_once('/').expect("a URL").0);
+        let psql =
+            std::process::Command::new("psql").args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-d", &url, "-c", sql]).output();
+        let psql = psql.expect("psql is there");
+        assert!(psql.status.success(), "{}", String::from_utf8_lossy(&psql.stderr));
+        String::from_utf8_lossy(&psql.stdout).trim().to_owned()
+    }
+
+    /// All that steps may change on the server: the databases and roles of this name and of those made from it, the
+    /// rights in them, the number of rows.
+    pub(crate) fn see(&self, name: &str) -> Vec<String> {
+        let databases = "SELECT datname, pg_get_userbyid(datdba), datconnlimit FROM pg_database";
+        let mut seen =
+            vec![self.psql("postgres", &format!("SELECT rolname, rolcanlogin FROM pg_roles WHERE rolname = '{name}'"))];
+        let there = format!("{databases} WHERE datname = '{name}' OR datname LIKE '{name}\\_%' ORDER BY 1");
+        for line in self.psql("postgres", &there).lines() {
+            seen.push(line.to_owned());
+            let inside = "SELECT nspacl, query_to_xml('SELECT count(*) FROM ' || to_regclass('claims'), true, false, '') \
+                          FROM pg_namespace WHERE nspname = 'public'";
+            seen.push(self.psql(line.split('|').next().unwrap_or_default(), inside));
+        }
+        seen
+    }
+
     pub(crate) fn log() -> String {
         let dir = std::env::var("RUNBOOK_TEST_POSTGRES_DIR").expect("RUNBOOK_TEST_POSTGRES_DIR");
         String::from_utf8_lossy(&std::fs::read(format!("{dir}/cluster/log")).expect("the server's log")).into_owned()
@@ -82,8 +112,11 @@ impl Lab {
     pub(crate) async fn clean(self) {
         let cx = Context::local();
         let mut server = open(&cx, &self.admin).await.expect("a session");
+        let there: Vec<String> = server.ask(&Ask::Databases).await.expect("asked");
         for name in &self.names {
-            server.order(&Ask::DropDatabase(name.clone())).await.expect("dropped");
+            for database in there.iter().filter(|there| *there == name || there.starts_with(&format!("{name}_"))) {
+                server.order(&Ask::DropDatabase(database.clone())).await.expect("dropped");
+            }
             if server.ask::<Option<RoleFacts>>(&Ask::Role(name.clone())).await.expect("asked").is_some() {
                 server.order(&Ask::DropRole(name.clone())).await.expect("dropped");
             }
@@ -359,6 +392,46 @@ async fn a_host_elsewhere_connects_by_itself_and_a_socket_knows_its_user() {
     assert!(ping(&socket).check(&elsewhere).await.expect("asked").passes());
     let administered = database.clone().administered_by(&socket.become_user("postgres"));
     assert!(is_already(&cx, &provision(&administered)).await, "{name}");
+    lab.clean().await;
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: tests/all runs it"]
+async fn provisioning_is_lawful_over_nothing_and_where_only_a_right_is_missing() {
+    let mut lab = Lab::new();
+    let (database, name) = lab.database("postgresql");
+    laws_seen(&provision(&database), || lab.see(&name)).await;
+
+    let verifier = postgres_protocol::password::scram_sha_256(b"s3cret-of-the-app");
+    lab.psql(
+        "postgres",
+        &format!("CREATE ROLE {name} LOGIN PASSWORD '{}'", String::from_utf8_lossy(verifier.as_bytes())),
+    );
+    laws_seen(&provision(&database), || lab.see(&name)).await;
+    lab.psql("postgres", &format!("CREATE DATABASE {name}"));
+    laws_seen(&provision(&database), || lab.see(&name)).await;
+    lab.clean().await;
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: tests/all runs it"]
+async fn recreating_goes_on_wherever_it_was_cut_off() {
+    let (cx, mut lab) = (Context::local(), Lab::new());
+    let (database, name) = lab.claims(&cx).await;
+    let step = recreate(&database, crate::backup::NoBackup::because("a test"));
+    for (operation, moment) in (0..4).flat_map(|n| [(n, Moment::Before), (n, Moment::After)]) {
+        lab.run(&database, "CREATE TABLE IF NOT EXISTS full_of_it AS SELECT 1 AS n").await;
+        let old = lab.see(&name);
+        let was = before(&cx, &step).await;
+        assert_eq!(lab.see(&name), old, "survey changes nothing");
+        let cut = step.apply(&cutting(operation, moment), &was).await;
+        assert_eq!(cut.is_ok(), operation == 3, "it has three orders");
+        step.survey(&cx).await.expect("a resumed run looks again");
+        let made = step.apply(&cx, &was).await.expect("it goes on");
+        assert!(made.oid.is_some() && made.oid != Some(was.oid), "cut off {moment:?} {operation}");
+        assert!(tables(&cx, &database).await.expect("told").is_empty(), "cut off {moment:?} {operation}");
+        assert_eq!(before(&cx, &step).await.owner, name);
+    }
     lab.clean().await;
 }
 

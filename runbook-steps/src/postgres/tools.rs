@@ -61,7 +61,7 @@ pub(crate) fn tool(program: &str) -> Command {
 }
 
 /// Turns into this user first.
-const SWITCH: &str = r#"user=$1; shift
+pub(super) const SWITCH: &str = r#"user=$1; shift
 uid=$(id -u -- "$user") || exit 67
 [ "$uid" != "$(id -u)" ] || exec "$@"
 [ "$(id -u)" = 0 ] || exec sudo -n --preserve-env=PGHOST,PGPORT,PGUSER,PGDATABASE,PGPASSFILE,PGSSLMODE,PGAPPNAME,LC_ALL -u "$user" -- "$@"

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::percent;
 use runbook::{Error, Explain as _, Result, redact};
 use url::Url;
 
@@ -74,11 +75,11 @@ impl Target {
             return Err(Error::new(format!("the URL of the database is of `{scheme}`, not of `postgresql`")));
         }
         let mut target = Self {
-            host: decode(url.host_str().unwrap_or_default()).trim_matches(['[', ']']).replace(NOBODY, ""),
+            host: percent::decode(url.host_str().unwrap_or_default()).trim_matches(['[', ']']).replace(NOBODY, ""),
             port: url.port().unwrap_or(5432),
-            user: decode(url.username()),
-            name: decode(url.path().trim_start_matches('/')),
-            password: url.password().map(decode),
+            user: percent::decode(url.username()),
+            name: percent::decode(url.path().trim_start_matches('/')),
+            password: url.password().map(percent::decode),
             tls: Tls::Prefer,
             url: None,
         };
@@ -178,23 +179,6 @@ fn with_host(text: &str) -> String {
         Some((authority, path)) if authority.ends_with('@') => format!("{scheme}://{authority}{NOBODY}/{path}"),
         _ => text.to_owned(),
     }
-}
-
-/// Percent signs, resolved; what is no text is shown as well as possible.
-fn decode(text: &str) -> String {
-    let (mut bytes, mut rest) = (Vec::with_capacity(text.len()), text.as_bytes());
-    while let Some((&first, tail)) = rest.split_first() {
-        let code = tail.get(..2).and_then(|two| std::str::from_utf8(two).ok());
-        let code = code.and_then(|two| u8::from_str_radix(two, 16).ok());
-        if let (b'%', Some(byte)) = (first, code) {
-            bytes.push(byte);
-            rest = &tail[2..];
-        } else {
-            bytes.push(first);
-            rest = tail;
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]

@@ -10,6 +10,9 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 use super::*;
 
+#[cfg(feature = "testing")]
+mod certbot;
+
 /// A certificate that signed itself, and its key.
 struct Own {
     certificate: rcgen::Certificate,

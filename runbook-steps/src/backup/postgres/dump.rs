@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use runbook_core::host::Attributes;
 use runbook_core::{Context, Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -107,7 +108,30 @@ pub struct Dump {
     pub taken_at: Option<Timestamp>,
 }
 
+/// The note in the directory of a dump that somebody needs: why.
+const NEEDED: &str = "needed";
+
+/// Why a dump must stay, when it must.
+pub(super) async fn needed(cx: &Context, path: &Path) -> Result<Option<String>> {
+    let note = path.join(NEEDED);
+    match cx.files().stat(&note).await? {
+        Some(_) => Ok(Some(String::from_utf8_lossy(&cx.files().read(&note).await?).trim().to_owned())),
+        None => Ok(None),
+    }
+}
+
 impl Dump {
+    /// Keeps it, whatever is rolled back: it is the only way to put something right.
+    pub(crate) async fn pin(&self, cx: &Context, why: &str) -> Result<()> {
+        let note = self.path.join(NEEDED);
+        cx.files().write(&note, why.as_bytes(), &Attributes::mode(0o600)).await
+    }
+
+    /// It is needed no more.
+    pub(crate) async fn unpin(&self, cx: &Context) -> Result<()> {
+        cx.files().remove(&self.path.join(NEEDED)).await
+    }
+
     /// Its file.
     pub fn file(&self) -> PathBuf {
         self.path.join(self.format.file())

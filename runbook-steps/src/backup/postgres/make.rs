@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::archive;
 use super::super::handle::{self, Kept as _};
+use super::dump::needed;
 use super::{Contents, Dump, Format, version_of, with_pass};
 use crate::command::word;
 use crate::file::{self, DirectoryBefore, MakeDirectory};
@@ -211,6 +212,10 @@ impl Step for BackUpDatabase {
 #[async_trait]
 impl Rollback for BackUpDatabase {
     async fn rollback(&self, cx: &Context, before: &DumpBefore) -> Result<()> {
+        if let Some(why) = needed(cx, &before.path).await? {
+            cx.warn(format!("{} stays: {why}", before.path.display()));
+            return Ok(());
+        }
         let partial = partial(&before.path);
         if cx.files().stat(&before.path).await?.is_some() {
             // Half a dump must not be found under its name.

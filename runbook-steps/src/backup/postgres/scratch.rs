@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use super::super::handle;
 use super::{Contents, Dump, Format, unpack, with_pass};
 use crate::file::content::hex;
-use crate::postgres::{Ask, Database, DatabaseFacts, Pass, database_facts, open};
+use crate::postgres::{Ask, Database, DatabaseFacts, Open, Pass, RoleFacts, database_facts, open};
 
 /// A database that is made from a dump, on the server of another one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,7 +50,11 @@ impl Scratch {
     async fn restore(&self, cx: &Context, dump: &Dump, server: &Database) -> Result<()> {
         let like: Option<DatabaseFacts> = database_facts(cx, server).await?;
         let mut admin = open(cx, &server.maintenance(&self.name)).await?;
-        let (owner, locale) = like.map(|like| (like.owner, like.locale)).unzip();
+        let (owner, locale) = match like {
+            Some(like) => (Some(like.owner), Some(like.locale)),
+            // It is gone: the role of the URL may make tables in it only if it is its own.
+            None => (owner(cx, &mut admin, server).await?, None),
+        };
         admin.order(&Ask::CreateDatabase { name: self.name.clone(), owner, locale }).await?;
         let (scratch, is_admin) = (self.database(server), server.has_admin());
         with_pass(cx, &scratch, &self.dir, async |pass| {
@@ -66,6 +70,13 @@ impl Scratch {
         admin.order(&Ask::DropDatabase(self.name.clone())).await?;
         cx.files().remove(&self.dir).await
     }
+}
+
+/// The role of a database's URL, if there is one.
+async fn owner(cx: &Context, admin: &mut Open, database: &Database) -> Result<Option<String>> {
+    let user = database.target(cx).await?.user;
+    let role: Option<RoleFacts> = admin.ask(&Ask::Role(user.clone())).await?;
+    Ok(role.map(|_| user))
 }
 
 /// Reads a dump from its input. Who is no administrator cannot give things to others, so everything is his own.

@@ -1,0 +1,183 @@
+//! Downtime: what users saw while a procedure went on.
+//!
+//! ```no_run
+//! # use runbook_core::{Result, Run};
+//! # use runbook_steps::{downtime, port};
+//! # async fn update(run: &Run) -> Result<()> {
+//! downtime::of("the site", port::open("app.example.org", 443)).during(run, async |run| {
+//!     // the steps of the update
+//!     Ok(())
+//! }).await
+//! # }
+//! ```
+//!
+//! A check is asked over and over beside the steps, and beside their rollback when they fail. The log of the run says how
+//! often there was no good answer, and for how long together.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use runbook::{Check, Context, Result, Run};
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+/// The downtime of something, which is there while this check does not pass.
+pub fn of(what: impl Into<String>, check: impl Check + 'static) -> Meter {
+    Meter { what: what.into(), check: Arc::new(check), every: Duration::from_millis(100) }
+}
+
+/// Measures downtime. It asks ten times a second.
+#[derive(Clone)]
+#[must_use = "a meter measures nothing until `.during(run, async |run| …).await`"]
+pub struct Meter {
+    what: String,
+    check: Arc<dyn Check>,
+    every: Duration,
+}
+
+impl Meter {
+    /// Asks this often.
+    pub fn every(mut self, every: Duration) -> Self {
+        self.every = every;
+        self
+    }
+
+    /// Measures while the body goes on, and says what it saw, whether the body ends well or not. After a resume, it says
+    /// what it saw since.
+    pub async fn during<R>(self, run: &Run, body: impl AsyncFnOnce(&Run) -> Result<R>) -> Result<R> {
+        let seen = Mutex::new(Seen::default());
+        let title = format!("while {} is watched", self.what);
+        let result = run.beside(async |cx| self.watch(cx, &seen).await, async |run| run.scope(title, body).await).await;
+        let seen = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
+        // A run that stops for now says it when it is taken up again.
+        if let Ok(outage) = run.remember(async || Ok(seen.outage())).await {
+            run.say(format!("{}: {outage}", self.what));
+        }
+        result
+    }
+
+    async fn watch(&self, cx: &Context, seen: &Mutex<Seen>) {
+        loop {
+            let asked = Instant::now();
+            let good = self.check.check(cx).await.is_ok_and(|finding| finding.passes());
+            seen.lock().unwrap_or_else(PoisonError::into_inner).add(asked, good);
+            tokio::time::sleep_until(asked + self.every).await;
+        }
+    }
+}
+
+/// What users saw.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outage {
+    /// How often it was asked.
+    pub asked: u64,
+    /// How often there was no good answer.
+    pub failed: u64,
+    /// How long there was none, in all.
+    pub total: Duration,
+    /// How long there was none at a stretch.
+    pub longest: Duration,
+}
+
+impl fmt::Display for Outage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { asked, failed, total, longest } = self;
+        if *failed == 0 {
+            return write!(f, "no downtime, all of {asked} requests were answered well");
+        }
+        write!(f, "downtime {:.1} s, {failed} of {asked} requests failed", total.as_secs_f64())?;
+        if longest < total {
+            write!(f, ", the longest stretch was {:.1} s", longest.as_secs_f64())?;
+        }
+        Ok(())
+    }
+}
+
+/// The answers so far. It is down from the first question without a good answer to the next one with.
+#[derive(Debug, Default)]
+struct Seen {
+    outage: Outage,
+    /// Since when it is down.
+    down: Option<Instant>,
+    last: Option<Instant>,
+}
+
+impl Seen {
+    fn add(&mut self, asked: Instant, good: bool) {
+        self.outage.asked += 1;
+        self.last = Some(Instant::now());
+        match (good, self.down) {
+            (true, Some(since)) => self.up(since, asked),
+            (false, None) => self.down = Some(asked),
+            _ => {}
+        }
+        self.outage.failed += u64::from(!good);
+    }
+
+    fn up(&mut self, since: Instant, now: Instant) {
+        let stretch = now.saturating_duration_since(since);
+        self.outage.total += stretch;
+        self.outage.longest = self.outage.longest.max(stretch);
+        self.down = None;
+    }
+
+    fn outage(mut self) -> Outage {
+        if let (Some(since), Some(last)) = (self.down, self.last) {
+            self.up(since, last);
+        }
+        self.outage
+    }
+}
+
+#[cfg(all(test, feature = "testing"))]
+mod tests {
+    use runbook::testing::Rig;
+    use runbook::{Description, Error, Finding, Units as _};
+    use runbook_macros::procedure;
+
+    use super::*;
+
+    /// Down for three seconds, from the second second on.
+    struct Site(Instant);
+
+    #[runbook::async_trait]
+    impl Check for Site {
+        fn describe(&self) -> Description {
+            Description::new("test.site", "site").summary("the site answers")
+        }
+
+        async fn check(&self, _: &Context) -> Result<Finding> {
+            let now = self.0.elapsed();
+            if (2.seconds()..5.seconds()).contains(&now) {
+                return Err(Error::new("no answer"));
+            }
+            Ok(Finding::pass("200"))
+        }
+    }
+
+    #[procedure]
+    async fn goes_well(run: &Run) -> Result<()> {
+        let lasting = async |_: &Run| {
+            tokio::time::sleep(10.seconds()).await;
+            Ok(())
+        };
+        of("the site", Site(Instant::now())).during(run, lasting).await
+    }
+
+    #[procedure]
+    async fn fails(run: &Run) -> Result<()> {
+        let failing = async |_: &Run| {
+            tokio::time::sleep(3.seconds()).await;
+            Err::<(), _>(Error::new("no"))
+        };
+        of("the site", Site(Instant::now())).during(run, failing).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_log_says_how_long_and_how_often() {
+        let words = "the site: downtime 3.0 s, 30 of 100 requests failed";
+        Rig::new().run::<goes_well>(runbook::NoInput {}).await.succeeds().says(words);
+        Rig::new().run::<fails>(runbook::NoInput {}).await.refuses().says("the site: downtime 0.9 s, 10 of 30");
+    }
+}

@@ -1,0 +1,129 @@
+//! Updates and rollbacks: to good releases, and back from bad ones.
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use super::{Lab, variable};
+
+#[test]
+#[ignore = "needs the lab: tests/all runs it"]
+fn a_release_of_other_code_goes_there_and_back() {
+    let lab = Lab::with("r4");
+    lab.ends("comprehensive_health", &[], 0);
+    lab.ends("update_code", &["--revision", "leaks-errors"], 0);
+    assert_eq!(lab.release(), "leaks-errors");
+    lab.is_healthy();
+    lab.ends("quick_rollback", &[], 0);
+    assert_eq!(lab.release(), "r4");
+    lab.is_healthy();
+}
+
+#[test]
+#[ignore = "needs the lab: tests/all runs it"]
+fn what_an_update_of_code_alone_cannot_do_is_refused() {
+    let lab = Lab::with("r4");
+    for (release, words) in [("irreversible", "changes the schema"), ("broken-requirements", "changes packages")] {
+        let text = lab.ends("update_code", &["--revision", release], 4);
+        assert!(text.contains(words), "{release}: {text}");
+        assert_eq!(lab.release(), "r4", "{release}: {text}");
+    }
+}
+
+/// Must show 3: the old commit, the old packages, the old schema, the old code in the process, and healthy.
+#[test]
+#[ignore = "needs the lab: tests/all runs it"]
+fn a_standard_update_brings_packages_and_schema_and_every_broken_release_comes_back() {
+    let lab = Lab::with("r2");
+    for release in ["r3", "r4"] {
+        lab.ends("standard_update", &["--revision", release, "--watch", "2"], 0);
+        assert_eq!(lab.release(), release);
+    }
+    lab.claims(20);
+    let old = lab.state();
+    assert!(old.packages.contains("python-dotenv==1.2.4") && old.revision == "d91e3b5f7a02", "{old:?}");
+    for (release, words) in [
+        ("broken-requirements", "marb-fraud-library==9.9.9"),
+        ("broken-start", "Unable to configure formatter"),
+        ("broken-import", "is not ready"),
+        ("broken-health", "wanted \"healthy\""),
+        ("two-heads", "1b6e0fa4d273"),
+        ("half-way", "b83f60d2c9e7"),
+    ] {
+        let inputs = ["--revision", release, "--watch", "2", "--patience", "25", "--may-restore"];
+        let text = lab.ends("standard_update", &inputs, 4);
+        assert!(text.contains(words), "{release}: {text}");
+        // At once: whoever put it back has waited until it served.
+        assert_eq!(lab.state(), old, "{release}: {text}");
+    }
+    assert_eq!(lab.claims(0), "20");
+}
+
+/// Must show 7: what the log states of the downtime is what a client saw.
+#[test]
+#[ignore = "needs the lab: tests/all runs it"]
+fn the_log_states_the_downtime_that_a_client_saw() {
+    let lab = Lab::with("r4");
+    for (release, code) in [("leaks-errors", 0), ("broken-start", 4)] {
+        let (url, at) = (variable("RUNBOOK_LAB_DOMAIN"), variable("RUNBOOK_LAB_ADDRESS"));
+        // A client without a pause, which prints when it asked and what came of it.
+        let client = format!(
+            "while :; do c=$(curl -sS -o /dev/null -m 2 -w '%{{http_code}}' --cacert {} --resolve {url}:443:{at} \
+             https://{url}/api/v1/health 2>/dev/null); echo \"$(date +%s%N) $c\"; done",
+            variable("RUNBOOK_LAB_CA")
+        );
+        let mut client = Command::new("sh").args(["-c", &client]).stdout(Stdio::piped()).spawn().expect("it starts");
+        let text = lab.ends("update_code", &["--revision", release], code);
+        std::thread::sleep(Duration::from_secs(1));
+        client.kill().expect("it ends");
+        let seen = client.wait_with_output().expect("it ended");
+        let (down, failed) = downtime(&String::from_utf8_lossy(&seen.stdout));
+        let stated = text.lines().find_map(|line| line.split_once("the site: downtime ")).expect("it is stated").1;
+        let seconds: f64 = stated.split(' ').next().and_then(|word| word.parse().ok()).expect("a number");
+        assert!(failed > 0 && (down - seconds).abs() < 0.5, "{release}: a client saw {down} s, the log says {stated}");
+    }
+}
+
+/// How long there was no good answer, in seconds, and how often.
+fn downtime(seen: &str) -> (f64, u32) {
+    let (mut down, mut total, mut failed) = (None, 0.0, 0);
+    for line in seen.lines() {
+        let Some((at, code)) = line.split_once(' ') else { continue };
+        let at = at.parse::<f64>().expect("a time") / 1e9;
+        match (code == "200", down) {
+            (true, Some(since)) => (total, down) = (total + at - since, None),
+            (false, None) => down = Some(at),
+            _ => {}
+        }
+        failed += u32::from(code != "200");
+    }
+    (total, failed)
+}
+
+/// Must show 10: the same update, over SSH and by `docker exec`, with the same log.
+#[test]
+#[ignore = "needs the lab: tests/all runs it"]
+fn over_ssh_and_inside_the_container_the_log_is_the_same() {
+    let lab = Lab::with("r2");
+    let log = |place: &str, revision: &str| {
+        let log = lab.journals().join(format!("{revision}.md"));
+        let mut run = lab.begin("standard_update", &["--revision", revision, "--watch", "1"]);
+        run.args(["--on", place, "--report"]).arg(&log);
+        let text = super::told(&run.output().expect("it runs"), 0);
+        (text, std::fs::read_to_string(log).expect("a log"))
+    };
+    let container = format!("container:{}", lab.container);
+    let (text, inside) = log(&container, "r4");
+    lab.inside(&["lab-reset"]);
+    lab.inside(&["lab-deploy", "r2"]);
+    let (_, outside) = log("ssh:runbook-lab", "r4");
+    assert_eq!(steps(&inside), steps(&outside), "{text}");
+    assert!(steps(&inside).len() > 10, "{inside}");
+}
+
+/// The lines of a deployment log that tell of steps and checks, without times and names of hosts.
+fn steps(log: &str) -> Vec<String> {
+    let rows = log.lines().filter(|line| line.starts_with('|'));
+    rows.map(|row| row.chars().filter(|c| !c.is_ascii_digit()).collect::<String>())
+        .map(|row| row.replace("container runbook-lab-host", "HOST").replace("runbook-lab", "HOST"))
+        .collect()
+}
