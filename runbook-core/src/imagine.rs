@@ -304,13 +304,11 @@ impl<'de> de::SeqAccess<'de> for Elements<'_, '_> {
             Some(word) => {
                 // No words in lists of anything but texts.
                 let text: StrDeserializer<'_, Refused> = word.as_str().into_deserializer();
-                match seed.deserialize(text) {
-                    Ok(value) => Ok(Some(value)),
-                    Err(_) => {
-                        self.left.clear();
-                        Ok(None)
-                    }
+                let value = seed.deserialize(text).ok();
+                if value.is_none() {
+                    self.left.clear();
                 }
+                Ok(value)
             }
         }
     }

@@ -371,7 +371,7 @@ impl Run {
         watch: impl AsyncFnOnce(&Context),
         body: impl AsyncFnOnce(&Run) -> Result<R>,
     ) -> Result<R> {
-        if self.engine.draft().is_some() {
+        if self.engine.is_dry() {
             return body(self).await;
         }
         // The wish to stop ends the body, and what goes on in the rollback is watched too.

@@ -39,14 +39,14 @@ impl Step for Act {
         touched()
     }
 
-    async fn apply(&self, _: &Context, _: &()) -> Result<Acted> {
+    async fn apply(&self, _: &Context, (): &()) -> Result<Acted> {
         touched()
     }
 }
 
 #[async_trait]
 impl Rollback for Act {
-    async fn rollback(&self, _: &Context, _: &()) -> Result<()> {
+    async fn rollback(&self, _: &Context, (): &()) -> Result<()> {
         touched()
     }
 }

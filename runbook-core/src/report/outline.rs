@@ -158,9 +158,9 @@ fn text_items(out: &mut String, items: &[Node], number: &str) {
             match piece {
                 Piece::Words(words) => words.lines().for_each(|line| below_line(out, &below, line)),
                 Piece::Commands(commands) => {
-                    commands.iter().for_each(|command| {
-                        below_line(out, &below, &format!("$ {}", command.replace('\n', &format!("\n{below}  "))))
-                    });
+                    for command in commands {
+                        below_line(out, &below, &format!("$ {}", command.replace('\n', &format!("\n{below}  "))));
+                    }
                 }
             }
         }

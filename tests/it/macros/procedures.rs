@@ -82,7 +82,7 @@ mod elsewhere {
 ///
 /// The first may wait for the second.
 #[part]
-async fn both_up<'r>(run: &'r Run, hosts: &[String; 2], more: impl AsRef<str>) -> Result<usize> {
+async fn both_up(run: &Run, hosts: &[String; 2], more: impl AsRef<str>) -> Result<usize> {
     for host in hosts {
         /// Each by itself.
         run.check(format!("{host} is up"), site_is_up(80)).await?;

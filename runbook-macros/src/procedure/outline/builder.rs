@@ -1,6 +1,7 @@
 //! Questions that are gathered before they are asked: `probes::of("API").probe("Runs", runs()).ask(run)`.
 
-use syn::{Expr, ExprCall, ExprMethodCall};
+use syn::punctuated::Punctuated;
+use syn::{Expr, ExprCall, ExprMethodCall, Token};
 
 use super::{Item, bare, is_function, literal, title_of};
 use crate::source;
@@ -14,9 +15,9 @@ pub(super) fn item(call: &ExprMethodCall) -> Option<Item> {
         base = bare(&link.receiver);
     }
     let made = made_of(base);
-    let first = made.and_then(|made| question(made.args.first()?, made.args.get(1)?));
+    let first = made.and_then(|made| pair(&made.args)).map(question);
     let asked = links.iter().rev().filter(|link| link.method == "probe" || link.method == "suspect");
-    let rest = asked.filter_map(|link| question(link.args.first()?, link.args.get(1)?));
+    let rest = asked.filter_map(|link| pair(&link.args)).map(question);
     let items: Vec<_> = first.into_iter().chain(rest).collect();
     let title = made.and_then(|made| literal(made.args.first()?));
     if items.is_empty() && title.is_none() {
@@ -34,7 +35,12 @@ fn made_of(base: &Expr) -> Option<&ExprCall> {
     (named && is_function(&call.func)).then_some(call)
 }
 
-fn question(title: &Expr, code: &Expr) -> Option<Item> {
+fn question((title, code): (&Expr, &Expr)) -> Item {
     // The code is in the print of the whole call already.
-    Some(Item { print: String::new(), ..Item::new("Probe", title_of(title, "Probe"), code) })
+    Item { print: String::new(), ..Item::new("Probe", title_of(title, "Probe"), code) }
+}
+
+/// The first two arguments.
+fn pair(arguments: &Punctuated<Expr, Token![,]>) -> Option<(&Expr, &Expr)> {
+    Some((arguments.first()?, arguments.get(1)?))
 }

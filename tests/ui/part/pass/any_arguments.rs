@@ -1,5 +1,3 @@
-#![deny(warnings)]
-
 use runbook::prelude::*;
 
 /// As many as there are.
