@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! BOOK list [--json]                          procedures with their titles
-//! BOOK outline PROC [--format text|markdown|mermaid|json]
+//! BOOK outline PROC [inputs] [--format text|markdown|mermaid|json]
 //! BOOK plan PROC [inputs] [--json]
 //! BOOK run PROC [inputs] [--plan FILE] [--on-failure roll-back|pause|ask] [--override REASON] [--yes] [--quiet]
 //!               [--journal DIR] [--events FILE] [--report FILE.md|FILE.html]
@@ -140,7 +140,7 @@ impl Cli {
         };
         match verb {
             Verb::List { json } => Ok(look::list(&call.cli.book, json)),
-            Verb::Outline { procedure, format } => look::outline(&call.cli.book, &procedure, format),
+            Verb::Outline { procedure, inputs, format } => look::outline(&call, &procedure, inputs, format).await,
             Verb::Plan { procedure, inputs, json } => look::plan(&call, &procedure, inputs, json).await,
             Verb::Runs { json, verify: false } => look::runs(&call, json).await,
             Verb::Runs { json, verify: true } => look::verify(&call, json).await,

@@ -96,7 +96,7 @@
 //!
 //! # Where to go on
 //!
-//! - [`Run`]: everything a procedure can do. [`macro@procedure`], [`macro@step`], [`macro@check`], [`macro@cmd`]: the macros.
+//! - [`Run`]: everything a procedure can do. [`macro@procedure`], [`macro@part`], [`macro@step`], [`macro@check`], [`macro@cmd`]: the macros.
 //! - [`steps`]: the library of steps and checks. [`Step`], [`Rollback`], [`Check`]: how to write one by hand.
 //! - [`host`]: where steps act. [`journal`]: what a run remembers. [`event`] and [`report`]: what it tells.
 //! - `testing` (feature `testing`): the kit. `cli` (feature `cli`): the command line.
@@ -116,7 +116,7 @@
 #[doc(hidden)]
 pub use runbook_core::__private;
 pub use runbook_core::*;
-pub use runbook_macros::{check, cmd, procedure, step};
+pub use runbook_macros::{check, cmd, part, procedure, step};
 pub use runbook_steps as steps;
 
 #[cfg(feature = "cli")]

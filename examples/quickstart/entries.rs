@@ -59,7 +59,10 @@ async fn migrate_back(cx: &Context, site: &Site, _backup: &VerifiedBackup, befor
 }
 
 /// Every entry that was there is still there, whatever the release that serves them.
-#[check(reads = [site.process(), Resource::path(site.data())])]
+#[check(
+    reads = [site.process(), Resource::path(site.data())],
+    command = format!("curl --fail --silent {}", site.url("/entries"))
+)]
 pub async fn all_there(cx: &Context, site: &Site, at_least: usize) -> Result<Finding> {
     let response = http::fetch(cx, &http::Request::new("GET", site.url("/entries"))).await?;
     let entries: Vec<Entry> = serde_json::from_value(response.value()?)?;

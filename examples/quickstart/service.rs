@@ -21,7 +21,7 @@ pub struct Process {
 #[step(
     survey = look_before_start, rollback = stop_again, subject = site.url("/"),
     reads = [Resource::path(site.release()), Resource::path(site.data())], writes = [site.process(), Resource::path(site.state()), Resource::path("/proc")],
-    predict = Process::default()
+    predict = Process::default(), command = by_hand(site)
 )]
 pub async fn start(cx: &Context, site: &Site, _before: &Option<Process>) -> Result<Process> {
     let release = release(cx, site).await?;
@@ -31,6 +31,12 @@ pub async fn start(cx: &Context, site: &Site, _before: &Option<Process>) -> Resu
         None => {}
     }
     launch(cx, site, release).await
+}
+
+/// What a person would type to start it.
+fn by_hand(site: &Site) -> String {
+    let (root, port, token) = (&site.root, site.port, "by-hand");
+    format!("{} &", cmd!("quickstart serve {root} {port} {token}"))
 }
 
 async fn look_before_start(cx: &Context, site: &Site) -> Result<Survey<Option<Process>, Process>> {
@@ -55,7 +61,11 @@ async fn stop_again(cx: &Context, site: &Site, _before: &Option<Process>) -> Res
 }
 
 /// Stops the guestbook.
-#[step(survey = look_before_stop, rollback = start_again, subject = site.url("/"), writes = [site.process(), Resource::path(site.state()), Resource::path("/proc")])]
+#[step(
+    survey = look_before_stop, rollback = start_again, subject = site.url("/"),
+    writes = [site.process(), Resource::path(site.state()), Resource::path("/proc")],
+    command = format!("kill \"$(jq .pid {})\"", site.pid_file().display()), undo_command = by_hand(site)
+)]
 pub async fn stop(cx: &Context, site: &Site, before: &Option<Process>) -> Result<Stopped> {
     end(cx, site).await?;
     Ok(Stopped { process: before.clone(), entries: entries::count(cx, site).await? })

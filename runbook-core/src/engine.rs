@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::context::World;
 use crate::event::{Left, What};
+use crate::explain::Sketch;
 use crate::journal::{Effect, Journal, Memo, Part, Slot};
 use crate::plan::Draft;
 use crate::{Error, ErrorKind, Key, OnFailure, People, Result};
@@ -53,6 +54,8 @@ pub(crate) enum Mode {
     Live,
     /// Looking what would change.
     Plan(Mutex<Draft>),
+    /// Telling what the steps are, without looking at anything.
+    Explain(Mutex<Sketch>),
     /// Comparing a journal with the code.
     Verify,
 }
@@ -95,6 +98,11 @@ impl Engine {
             locked(&self.left).push(left.clone());
         }
         self.world.voice.say(self.world.clock.now(), what);
+    }
+
+    /// Whether nothing happens, in the world or in the journal: this only plans, or explains.
+    pub(crate) fn is_dry(&self) -> bool {
+        matches!(self.mode, Mode::Plan(_) | Mode::Explain(_))
     }
 
     /// The plan being drafted, when this execution makes one.

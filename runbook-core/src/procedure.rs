@@ -84,6 +84,17 @@ pub trait Procedure: 'static {
     }
 }
 
+/// A part of procedures: an async function that is given the run, as `#[part]` describes it beside the function.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a part",
+    label = "not a part",
+    note = "name an async function with `#[part]`"
+)]
+pub trait Part: 'static {
+    /// Its static outline.
+    const OUTLINE: &'static Outline;
+}
+
 /// The future of an erased procedure.
 pub(crate) type Body<'a> = Pin<Box<dyn Future<Output = Result<Stored>> + Send + 'a>>;
 
@@ -168,12 +179,19 @@ pub struct Book {
     about: Arc<str>,
     target: Arc<str>,
     procedures: Vec<Definition>,
+    parts: Vec<&'static Outline>,
 }
 
 impl Book {
     /// A book without procedures.
     pub fn new(name: impl Into<Arc<str>>) -> Self {
-        Self { name: name.into(), about: "".into(), target: "default".into(), procedures: Vec::new() }
+        Self {
+            name: name.into(),
+            about: "".into(),
+            target: "default".into(),
+            procedures: Vec::new(),
+            parts: Vec::new(),
+        }
     }
 
     /// With a line on what it is for.
@@ -191,6 +209,12 @@ impl Book {
     /// With these procedures, as `procedures![…]` lists them.
     pub fn procedures(mut self, procedures: impl IntoIterator<Item = Definition>) -> Self {
         self.procedures.extend(procedures);
+        self
+    }
+
+    /// With these parts of procedures, as `parts![…]` lists them: outlines show what is in them.
+    pub fn parts(mut self, parts: impl IntoIterator<Item = &'static Outline>) -> Self {
+        self.parts.extend(parts);
         self
     }
 
@@ -218,6 +242,14 @@ impl Book {
         })
     }
 
+    /// The outline of the procedure or the part of this name; `None` when there is none, or more than one.
+    pub fn part(&self, name: &str) -> Option<&'static Outline> {
+        let procedures = self.procedures.iter().map(|definition| definition.outline);
+        let mut named = procedures.chain(self.parts.iter().copied()).filter(|outline| outline.name == name);
+        let first = named.next()?;
+        named.all(|other| std::ptr::eq(other, first)).then_some(first)
+    }
+
     /// What these inputs of this procedure run against.
     pub fn target_of(&self, definition: &Definition, inputs: &Stored) -> Result<String> {
         Ok(definition.target(inputs)?.unwrap_or_else(|| self.target.to_string()))
@@ -233,6 +265,19 @@ macro_rules! procedures {
         [$({
             type Known = $procedure;
             $crate::Definition::of::<Known>()
+        }),*]
+    };
+}
+
+/// Lists parts for a [`Book`]: `parts![restart, fetch]`.
+///
+/// Where the compiler expects a type and finds a function, the function lacks its `#[part]`.
+#[macro_export]
+macro_rules! parts {
+    ($($part:path),* $(,)?) => {
+        [$({
+            type Known = $part;
+            <Known as $crate::Part>::OUTLINE
         }),*]
     };
 }

@@ -67,7 +67,7 @@ impl Run {
     /// what came after this is put back, and the run is over like any that was rolled back.
     pub async fn point_of_no_return(&self, why: impl Into<Arc<str>>) -> Result<()> {
         let (key, why) = (self.next_key()?, why.into());
-        if self.engine.draft().is_some() {
+        if self.engine.is_dry() {
             return Ok(());
         }
         let passing = async {
@@ -154,7 +154,7 @@ impl Run {
         F: for<'r> EachBody<'r, T, R>,
     {
         // A plan looks at one after the other, so that its order is that of the items.
-        let at_once = if self.engine.draft().is_some() { 1 } else { at_once };
+        let at_once = if self.engine.is_dry() { 1 } else { at_once };
         let mut waiting = items.enumerate().peekable();
         let mut working = FuturesUnordered::new();
         let mut results = Vec::new();
@@ -193,7 +193,7 @@ impl Run {
     fn leave_to_parent<R>(&self, result: Result<R>) -> Result<R> {
         self.scope.hand_over();
         let error = result.as_ref().err().cloned();
-        if self.engine.draft().is_none() {
+        if !self.engine.is_dry() {
             self.engine.say(What::ScopeEnded { key: self.scope.key.clone(), error });
         }
         result
@@ -337,7 +337,10 @@ impl Run {
     /// Computes a value that would differ at another time, and remembers it.
     pub async fn remember<T: Record>(&self, value: impl AsyncFnOnce() -> Result<T>) -> Result<T> {
         let key = self.next_key()?;
-        if self.engine.draft().is_some() {
+        if self.engine.is_explaining() {
+            return self.engine.imagine_value("value").await;
+        }
+        if self.engine.is_dry() {
             return value().await;
         }
         // The value is computed before the journal is asked to keep it, as its future need not be `Send` in every case.
@@ -368,7 +371,7 @@ impl Run {
         watch: impl AsyncFnOnce(&Context),
         body: impl AsyncFnOnce(&Run) -> Result<R>,
     ) -> Result<R> {
-        if self.engine.draft().is_some() {
+        if self.engine.is_dry() {
             return body(self).await;
         }
         // The wish to stop ends the body, and what goes on in the rollback is watched too.

@@ -10,6 +10,7 @@ use futures_util::FutureExt as _;
 use crate::context::{Ports, World};
 use crate::engine::{Again, Engine, Mode, Scope, in_words, locked, stops_here};
 use crate::event::{LeftBecause, RunBegan, RunEnded, Voice, What};
+use crate::explain::{self, Explanation, Sketch};
 use crate::host::Leftovers;
 use crate::journal::{Answer, Began, Ended, Entry, FORMAT, Journal, Memo, MemoryStore, Part, Store};
 use crate::{
@@ -252,6 +253,29 @@ impl Runner {
         })
     }
 
+    /// Explains a procedure: what its steps and checks are, and which commands do the same by hand. Nothing is looked at:
+    /// what the procedure would learn is made up, so an explanation may not come by everything.
+    pub async fn explain(mut self, procedure: &str, inputs: Stored) -> Result<Explanation> {
+        let definition = self.book.find(procedure)?.clone();
+        self.readers.clear();
+        accepted(&definition, &inputs)?;
+        let began = self.began_at(&definition, inputs, String::new());
+        let run = new_id(&*self.clock);
+        explain::explore(definition.outline, async |mut sketch: Sketch| {
+            sketch.base = self.host.as_ref().map_or("localhost", |host| host.name()).to_owned();
+            let enough = sketch.enough.clone();
+            let journal = MemoryStore::default().begin(&run, &began).await?;
+            let mode = Mode::Explain(Mutex::new(sketch));
+            let execution = self.execution(run.clone(), definition.clone(), began.clone(), journal, mode);
+            let ended = explain::for_a_while(enough, execution.perform()).await;
+            let sketch = execution.engine.sketch().map(|mut sketch| std::mem::take(&mut *sketch));
+            let mut sketch = sketch.unwrap_or_default();
+            sketch.left = !ended;
+            Ok(sketch)
+        })
+        .await
+    }
+
     /// Replays a saved journal against today's code, changing nothing: an error says where they differ.
     pub async fn verify(mut self, run: &RunId) -> Result<()> {
         let entries = self.store.read(run).await?;
@@ -268,20 +292,25 @@ impl Runner {
     }
 
     fn began(&self, definition: &Definition, inputs: Stored) -> Result<Began> {
-        definition.accepts(&inputs).map_err(|error| error.context("read the inputs").kind_of(ErrorKind::Refused))?;
-        Ok(Began {
+        accepted(definition, &inputs)?;
+        let target = self.book.target_of(definition, &inputs)?;
+        Ok(self.began_at(definition, inputs, target))
+    }
+
+    fn began_at(&self, definition: &Definition, inputs: Stored, target: String) -> Began {
+        Began {
             format: FORMAT,
             book: self.book.name().to_owned(),
             procedure: definition.name().to_owned(),
             title: definition.outline.title.to_owned(),
-            target: self.book.target_of(definition, &inputs)?,
+            target,
             inputs,
             fingerprint: definition.outline.fingerprint,
             by: self.people.me(),
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             pid: std::process::id(),
             on_failure: self.on_failure.unwrap_or_default(),
-        })
+        }
     }
 
     /// What a journal says of its run: the procedure, how it began, and how it ended for good.
@@ -453,6 +482,11 @@ impl Engine {
             _ => Ok(()),
         }
     }
+}
+
+/// An error when these are no inputs of this procedure.
+fn accepted(definition: &Definition, inputs: &Stored) -> Result<()> {
+    definition.accepts(inputs).map_err(|error| error.context("read the inputs").kind_of(ErrorKind::Refused))
 }
 
 /// What a parked run waits for: the key and the question.

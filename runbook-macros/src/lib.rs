@@ -1,4 +1,4 @@
-//! The macros of `runbook`: `#[procedure]`, `#[step]`, `#[check]` and `cmd!`.
+//! The macros of `runbook`: `#[procedure]`, `#[part]`, `#[step]`, `#[check]` and `cmd!`.
 //!
 //! Each is read in the order parse, model, expand. Parsing checks everything and gathers every complaint, so expanding
 //! cannot fail; after a complaint the shape of the item is still emitted, so that its users are not blamed as well.
@@ -10,6 +10,7 @@ mod check;
 mod cmd;
 mod docs;
 mod options;
+mod part;
 mod problems;
 mod procedure;
 mod signature;
@@ -59,6 +60,40 @@ mod step;
 #[proc_macro_attribute]
 pub fn procedure(options: TokenStream, item: TokenStream) -> TokenStream {
     procedure::expand(options.into(), &item.into()).into()
+}
+
+/// Makes an async function a part of procedures, which their outlines show in place of its name.
+///
+/// The function takes the run first, then whatever it wants, and stays what it is. Beside it stands a type of the same
+/// name that implements `Part`, for `parts![…]`. Its doc comments, and those on its statements, are read like those of a
+/// procedure.
+///
+/// ```
+/// use runbook::prelude::*;
+/// # #[step(rollback = put_back)]
+/// # async fn restart_unit(_cx: &Context, unit: &str) -> Result<String> { Ok(unit.to_owned()) }
+/// # async fn put_back(_cx: &Context, _unit: &str) -> Result<()> { Ok(()) }
+///
+/// /// The API first: the worker asks it.
+/// #[part]
+/// async fn restart(run: &Run, names: &[&str]) -> Result<()> {
+///     for name in names {
+///         run.step(format!("Restart {name}"), restart_unit(name)).await?;
+///     }
+///     Ok(())
+/// }
+///
+/// #[procedure]
+/// async fn update(run: &Run) -> Result<()> {
+///     restart(run, &["api", "worker"]).await
+/// }
+///
+/// let book = Book::new("site").procedures(procedures![update]).parts(parts![restart]);
+/// # assert_eq!(book.part("restart").expect("a part").items.len(), 1);
+/// ```
+#[proc_macro_attribute]
+pub fn part(options: TokenStream, item: TokenStream) -> TokenStream {
+    part::expand(options.into(), &item.into()).into()
 }
 
 /// Makes an async function a step: a value that `run.step` takes.

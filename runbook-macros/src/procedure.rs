@@ -10,6 +10,9 @@ mod expand;
 mod outline;
 mod parse;
 
+pub(crate) use self::expand::{cfgs, outline as outline_of, type_of};
+pub(crate) use self::outline::Outline;
+
 /// Turns an async function into a procedure.
 pub(crate) fn expand(options: TokenStream, item: &TokenStream) -> TokenStream {
     let Ok(function) = syn::parse2::<ItemFn>(item.clone()) else {

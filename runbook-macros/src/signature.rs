@@ -17,6 +17,12 @@ pub(crate) struct Role(pub(crate) &'static str);
 impl Role {
     /// Complains about everything that no such function may be.
     pub(crate) fn check(self, function: &ItemFn, problems: &mut Problems) {
+        self.check_function(function, problems);
+        self.check_generics(&function.sig, problems);
+    }
+
+    /// The same, but for type parameters.
+    pub(crate) fn check_function(self, function: &ItemFn, problems: &mut Problems) {
         let Self(role) = self;
         let sig = &function.sig;
         if sig.asyncness.is_none() {
@@ -35,7 +41,37 @@ impl Role {
             problems
                 .at(receiver, format!("{role} is a free function: take the value as an argument instead of `self`"));
         }
-        self.check_generics(sig, problems);
+    }
+
+    /// The name of the first argument, which is to be a run.
+    pub(crate) fn run(
+        self,
+        function: &ItemFn,
+        argument: Option<&PatType>,
+        problems: &mut Problems,
+    ) -> Option<syn::Ident> {
+        let Self(role) = self;
+        let Some(argument) = argument else {
+            if function.sig.receiver().is_none() {
+                let span = function.sig.paren_token.span.join();
+                problems.add(Error::new(span, format!("{role} works through a run: take it first, `(run: &Run)`")));
+            }
+            return None;
+        };
+        if !is_reference_to(&argument.ty, "Run") {
+            let message = if is_named(referred(&argument.ty), "Run") {
+                format!("{role} borrows its run: write `&Run`")
+            } else {
+                format!("{role} works through a run: take it first, `run: &Run`")
+            };
+            problems.at(&argument.ty, message);
+            return None;
+        }
+        let name = name_of(&argument.pat);
+        if name.is_none() {
+            problems.at(&argument.pat, "a run needs a name: write `run: &Run`");
+        }
+        name.cloned()
     }
 
     fn check_generics(self, sig: &Signature, problems: &mut Problems) {

@@ -3,7 +3,6 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::builder::PossibleValuesParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueEnum, value_parser};
@@ -21,14 +20,45 @@ pub(super) struct Arguments {
 
 /// What a call is to do.
 pub(super) enum Verb {
-    List { json: bool },
-    Outline { procedure: String, format: OutlineFormat },
-    Plan { procedure: String, inputs: Stored, json: bool },
-    Run { procedure: String, inputs: Option<Stored>, plan: Option<PathBuf>, how: How },
-    Resume { run: String, back: bool, how: How },
-    Runs { json: bool, verify: bool },
-    Show { run: String, format: ShowFormat },
-    Approve { run: String, by: Option<String>, note: String, how: How },
+    List {
+        json: bool,
+    },
+    /// The inputs are those to explain it with, the first ones first.
+    Outline {
+        procedure: String,
+        inputs: Vec<Stored>,
+        format: OutlineFormat,
+    },
+    Plan {
+        procedure: String,
+        inputs: Stored,
+        json: bool,
+    },
+    Run {
+        procedure: String,
+        inputs: Option<Stored>,
+        plan: Option<PathBuf>,
+        how: How,
+    },
+    Resume {
+        run: String,
+        back: bool,
+        how: How,
+    },
+    Runs {
+        json: bool,
+        verify: bool,
+    },
+    Show {
+        run: String,
+        format: ShowFormat,
+    },
+    Approve {
+        run: String,
+        by: Option<String>,
+        note: String,
+        how: How,
+    },
 }
 
 /// How a run is executed.
@@ -66,7 +96,14 @@ pub(super) fn parse(book: &Book, args: &[OsString]) -> Result<Arguments, Stop> {
     let Some((verb, given)) = matches.subcommand() else { return Err(missing(book, args)) };
     let verb = match verb {
         "list" => Verb::List { json: given.get_flag("json") },
-        "outline" => Verb::Outline { procedure: text(given, PROC), format: format(given, OutlineFormat::Text) },
+        "outline" => {
+            let (definition, given) = called(book, given)?;
+            Verb::Outline {
+                procedure: definition.name().to_owned(),
+                inputs: made_up::inputs(&definition, given),
+                format: given.get_one(&own("format")).copied().unwrap_or(OutlineFormat::Text),
+            }
+        }
         "plan" => {
             let (definition, given) = called(book, given)?;
             Verb::Plan {
@@ -106,6 +143,8 @@ fn run(book: &Book, args: &[OsString], given: &ArgMatches) -> Result<Verb, Stop>
     };
     Ok(Verb::Run { procedure: definition.name().to_owned(), inputs, plan, how: how(given) })
 }
+
+mod made_up;
 
 const PROC: &str = "PROC";
 const RUN: &str = "RUN";
@@ -159,12 +198,15 @@ fn tree(book: &Book, args: &[OsString]) -> Command {
     let json = || flag("json", "As one JSON document");
     let run = || Arg::new(RUN).required(true).help("The name of the run, the beginning of it, or `last`");
     root.subcommand(Command::new("list").about("Lists the procedures").arg(json()))
-        .subcommand(
-            Command::new("outline")
-                .about("Shows what a procedure does, from its source")
-                .arg(Arg::new(PROC).required(true).value_parser(names(book)).hide_possible_values(true))
-                .arg(option("format", "FORMAT", "How it is written").value_parser(value_parser!(OutlineFormat))),
-        )
+        .subcommand(procedures(
+            book,
+            args,
+            Command::new("outline").about("Shows what a procedure does, without looking at anything").arg(
+                option(&own("format"), "FORMAT", "How it is written")
+                    .value_parser(value_parser!(OutlineFormat))
+                    .global(true),
+            ),
+        ))
         .subcommand(procedures(
             book,
             args,
@@ -205,6 +247,7 @@ fn tree(book: &Book, args: &[OsString]) -> Command {
 /// inputs: the others are there to be found.
 fn procedures(book: &Book, args: &[OsString], command: Command) -> Command {
     let planned = args.iter().any(|arg| arg.to_str().is_some_and(|arg| arg == "--plan" || arg.starts_with("--plan=")));
+    let outlined = command.get_name() == "outline";
     let command = command
         .subcommand_required(true)
         .disable_help_subcommand(true)
@@ -216,8 +259,11 @@ fn procedures(book: &Book, args: &[OsString], command: Command) -> Command {
         if definition.name().contains('_') {
             procedure = procedure.alias(definition.name().replace('_', "-"));
         }
-        if named(definition) {
+        if named(definition) && (!outlined || made_up::takes_inputs(definition)) {
             procedure = definition.arguments(procedure).long_about(long_about(definition));
+        }
+        if outlined {
+            procedure = made_up::required(procedure);
         }
         if planned {
             procedure = optional(procedure);
@@ -240,14 +286,6 @@ fn is_name(arg: &OsString, name: &str) -> bool {
 fn long_about(definition: &Definition) -> String {
     let (title, doc) = (definition.outline.title, definition.outline.doc.trim());
     if doc.is_empty() { title.to_owned() } else { format!("{title}\n\n{doc}") }
-}
-
-fn names(book: &Book) -> PossibleValuesParser {
-    let value = |definition: &Definition| {
-        let name = definition.name();
-        clap::builder::PossibleValue::new(name).alias(name.replace('_', "-"))
-    };
-    book.list().iter().map(value).collect::<Vec<_>>().into()
 }
 
 fn flag(id: &str, help: &'static str) -> Arg {
@@ -403,12 +441,47 @@ mod tests {
         };
     }
 
+    #[derive(Clone, Debug, Serialize, Deserialize, clap::Args)]
+    struct Picky {
+        number: u16,
+        #[arg(long, required = true)]
+        place: runbook_core::host::Place,
+        #[arg(long, value_parser = ["markdown", "text"])]
+        kind: String,
+        #[arg(long)]
+        all: bool,
+        #[arg(long)]
+        also: Option<String>,
+    }
+
+    #[derive(Clone, Debug, Serialize, Deserialize, clap::Args)]
+    struct Unlikely {
+        #[arg(value_parser = |text: &str| (text == "abracadabra").then(|| text.to_owned()).ok_or("no"))]
+        word: String,
+    }
+
+    #[derive(Clone, Debug, Serialize, Deserialize, clap::Args)]
+    struct Formatted {
+        #[arg(long)]
+        format: bool,
+    }
+
+    procedure!(picky, Picky);
+    procedure!(unlikely, Unlikely);
+    procedure!(formatted, Formatted);
     procedure!(standard_update, Site);
     procedure!(check_health, NoInput);
     procedure!(clash, Clash);
 
     fn parse_line(line: &str) -> Result<Arguments, Stop> {
-        let book = Book::new("marb").procedures(runbook_core::procedures![standard_update, check_health, clash]);
+        let book = Book::new("marb").procedures(runbook_core::procedures![
+            standard_update,
+            check_health,
+            clash,
+            picky,
+            unlikely,
+            formatted
+        ]);
         let args: Vec<OsString> = line.split_whitespace().map(Into::into).collect();
         parse(&book, &args)
     }
@@ -416,6 +489,7 @@ mod tests {
     fn inputs(line: &str) -> String {
         match parse_line(line).map(|arguments| arguments.verb) {
             Ok(Verb::Run { inputs: Some(inputs), .. } | Verb::Plan { inputs, .. }) => inputs.json().to_owned(),
+            Ok(Verb::Outline { inputs, .. }) => inputs.iter().map(Stored::json).collect::<Vec<_>>().join(" "),
             Ok(_) => "no inputs".to_owned(),
             Err(stop) => words(stop),
         }
@@ -462,15 +536,34 @@ mod tests {
     }
 
     #[test]
+    fn an_outline_needs_no_inputs() {
+        assert_eq!(
+            inputs("marb outline standard-update --format json"),
+            r#"{"revision":"<REVISION>","port":8080} {"revision":"<REVISION>","port":8080}"#
+        );
+        assert_eq!(inputs("marb outline standard_update v2 --port 80"), r#"{"revision":"v2","port":80}"#);
+        assert_eq!(
+            inputs("marb outline picky"),
+            r#"{"number":1,"place":"local","kind":"markdown","all":false,"also":null} {"number":1,"place":"local","kind":"markdown","all":true,"also":"<ALSO>"}"#
+        );
+        assert_eq!(inputs("marb outline unlikely"), "");
+        assert_eq!(inputs("marb outline formatted"), "");
+        assert!(refusal("marb outline standard_update v2 --port x").contains("invalid value 'x'"));
+    }
+
+    #[test]
     fn mistakes_are_explained() {
         for (line, expected) in [
             (
                 "marb run standard_updat v2",
                 "book `marb` has no procedure `standard_updat`\n  hint: did you mean `standard_update`?",
             ),
-            ("marb plan nonsense", "it has `standard_update`, `check_health`, `clash`"),
-            ("marb run", "no procedure was named\n  hint: book `marb` has `standard_update`, `check_health`, `clash`"),
-            ("marb outline standard_updat", "a similar value exists: 'standard_update'"),
+            ("marb plan nonsense", "it has `standard_update`, `check_health`, `clash`, "),
+            (
+                "marb run",
+                "no procedure was named\n  hint: book `marb` has `standard_update`, `check_health`, `clash`, ",
+            ),
+            ("marb outline standard_updat", "did you mean `standard_update`?"),
             ("marb run standard_update", "required arguments were not provided:\n  <REVISION>"),
             ("marb run standard_update v2 --port x", "invalid value 'x' for '--port <PORT>'"),
             ("marb run standard_update v2 --on-failure panic", "[possible values: roll-back, pause, ask]"),

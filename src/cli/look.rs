@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use jiff::tz::TimeZone;
 use runbook_core::journal::{Entry, Store};
+use runbook_core::report::outline::Told;
 use runbook_core::report::{self, Lines, Summary, html, markdown, text, words};
-use runbook_core::{Book, Error, ErrorKind, Outcome, RunId, Stored};
+use runbook_core::{Book, Error, ErrorKind, Explanation, Outcome, RunId, Stored};
 use serde::Serialize;
 
 use super::arguments::{OutlineFormat, ShowFormat};
@@ -58,14 +59,25 @@ impl<'a> Listed<'a> {
 }
 
 /// `outline`
-pub(super) fn outline(book: &Book, procedure: &str, format: OutlineFormat) -> Result<u8, Stop> {
-    let outline =
-        book.find(&procedure.replace('-', "_")).or_else(|_| book.find(procedure)).map_err(Stop::Usage)?.outline;
+pub(super) async fn outline(
+    call: &Call,
+    procedure: &str,
+    inputs: Vec<Stored>,
+    format: OutlineFormat,
+) -> Result<u8, Stop> {
+    let book = &call.cli.book;
+    let outline = book.find(procedure).map_err(Stop::Usage)?.outline;
+    let mut explanation = Explanation::default();
+    for inputs in inputs {
+        // What cannot be explained is still in the source.
+        explanation = explanation.and(call.runner().explain(procedure, inputs).await.unwrap_or_default());
+    }
+    let told = Told::explained(outline, book, &explanation);
     match format {
-        OutlineFormat::Text => say(&report::outline::text(outline)),
-        OutlineFormat::Markdown => say(&report::outline::markdown(outline)),
+        OutlineFormat::Text => say(&told.text()),
+        OutlineFormat::Markdown => say(&told.markdown()),
         OutlineFormat::Mermaid => say(&report::outline::mermaid(outline)),
-        OutlineFormat::Json => say_json(outline)?,
+        OutlineFormat::Json => say_json(&told)?,
     }
     Ok(DONE)
 }

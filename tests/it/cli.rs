@@ -473,6 +473,29 @@ fn whoever_stops_reading_does_not_stop_the_run() {
     assert_eq!(desk.holds("two").as_deref(), Some("v2"));
 }
 
+/// What the guestbook's program says.
+fn quickstart(line: &str) -> String {
+    let mut command = Command::new(crate::example::program("quickstart"));
+    command.args(line.split_whitespace()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    ended(command.spawn().expect("starts")).exits(0).out
+}
+
+#[test]
+fn an_outline_reads_as_a_runbook_to_follow_by_hand() {
+    let markdown = quickstart("outline update --revision release-2 --format markdown");
+    assert_eq!(markdown, include_str!("cli/update.md"));
+    assert!(!Path::new("/srv/guestbook").exists(), "nothing was done");
+    let text = quickstart("outline deploy");
+    in_order(&text, &["Get the code", "clone <REPOSITORY> into /srv/guestbook/app", "$ git clone <REPOSITORY> /srv/"]);
+    let document: serde_json::Value = serde_json::from_str(&quickstart("outline retire --format json")).expect("JSON");
+    let stop = &document["items"][0];
+    assert_eq!(
+        (&stop["kind"], &stop["title"], &stop["code"]),
+        (&"step".into(), &"Stop the guestbook".into(), &"stop(site)".into())
+    );
+    assert_eq!(stop["explained"][0]["commands"][0], "kill \"$(jq .pid /srv/guestbook/run/guestbook.pid)\"");
+}
+
 #[test]
 fn list_and_help_name_everything() {
     let desk = Desk::new();

@@ -6,7 +6,7 @@ use super::{Engine, Scope};
 use crate::context::stopped;
 use crate::event::What;
 use crate::journal::{Answer, Memo, Part};
-use crate::{Error, ErrorKind, Key, Question, QuestionKind, Reply, Result, Run, Verdict};
+use crate::{Description, Error, ErrorKind, Key, Question, QuestionKind, Reply, Result, Run, Verdict};
 
 /// A question to be asked at the next position of a run.
 pub(crate) struct Asking {
@@ -19,6 +19,11 @@ impl Run {
     /// Asks a person, and fails unless they say yes.
     pub(crate) async fn ask_person(&self, asking: Asking) -> Result<()> {
         let key = self.next_key()?;
+        if self.engine.is_explaining() {
+            let what = Description::new("person", &*asking.title).summary(&*asking.title);
+            self.engine.explain(&self.scope, &self.host_name, &asking.title, true, what).await;
+            return Ok(());
+        }
         if let Some(mut draft) = self.engine.draft() {
             draft.add_person(&key, self.scope.titles(), &asking.title);
             return Ok(());

@@ -16,6 +16,10 @@ impl Run {
     pub(crate) async fn ask_check(&self, title: Arc<str>, check: Arc<dyn Check>, role: CheckRole) -> Result<Finding> {
         let key = self.next_key()?;
         let what = check.describe();
+        if self.engine.is_explaining() {
+            self.engine.explain(&self.scope, &self.host_name, &title, true, what).await;
+            return Ok(self.engine.imagine_answer(role).await);
+        }
         if let Some(finding) = self.plan_check(&key, &title, &what, role, &*check).await? {
             return Ok(finding);
         }

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use serde::de::DeserializeOwned;
 
+use crate::imagine::{Mood, imagine};
 use crate::journal::Looked;
 use crate::step::acts;
 use crate::{Context, Description, Error, Result, Rollback, Step, Stored, Survey};
@@ -16,6 +17,8 @@ pub(crate) trait DynStep: Send + Sync {
     async fn rollback(&self, cx: &Context, before: &Stored) -> Result<()>;
     async fn settle(&self, cx: &Context, before: &Stored) -> Result<()>;
     fn predict(&self) -> Option<Stored>;
+    /// A made up output.
+    fn imagine(&self, name: &str, mood: &Mood) -> Option<Stored>;
 }
 
 /// What an erased step saw, and the output it foresees.
@@ -79,6 +82,10 @@ impl<S: Rollback> DynStep for Reversible<S> {
     fn predict(&self) -> Option<Stored> {
         predict(&self.0)
     }
+
+    fn imagine(&self, name: &str, mood: &Mood) -> Option<Stored> {
+        Stored::of(&imagine::<S::Output>(name, mood)?).ok()
+    }
 }
 
 #[async_trait]
@@ -105,5 +112,9 @@ impl<S: Step> DynStep for Irreversible<S> {
 
     fn predict(&self) -> Option<Stored> {
         predict(&self.0)
+    }
+
+    fn imagine(&self, name: &str, mood: &Mood) -> Option<Stored> {
+        Stored::of(&imagine::<S::Output>(name, mood)?).ok()
     }
 }

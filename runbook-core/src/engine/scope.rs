@@ -171,7 +171,7 @@ impl Engine {
     /// Enters a scope: remembers it, and halts it when the journal says that it is being rolled back or that its guard fired.
     pub(crate) async fn enter(&self, scope: &Scope, kind: ScopeKind, inputs: Option<Stored>) -> Result<()> {
         self.recall_halt(scope);
-        if self.draft().is_some() {
+        if self.is_dry() {
             return Ok(());
         }
         let entered = Memo::Entered { title: scope.title.clone(), kind, inputs: inputs.clone() };
@@ -201,7 +201,7 @@ impl Engine {
     pub(crate) async fn leave<R>(&self, scope: &Arc<Scope>, result: Result<R>) -> Result<R> {
         // Whoever halted the scope meant it, even if the body ended first.
         let result = result.and_then(|value| scope.is_halted().map_or(Ok(value), Err));
-        if self.draft().is_some() {
+        if self.is_dry() {
             return result;
         }
         let result = match result {

@@ -57,8 +57,8 @@ impl Taking<'_> {
     /// Takes the step; its output.
     pub(crate) async fn take(&self) -> Result<Stored> {
         let what = self.step.describe();
-        if self.engine.draft().is_some() {
-            return Box::pin(self.plan(&what)).await;
+        if self.engine.is_dry() {
+            return Box::pin(self.take_dry(what)).await;
         }
         let span = tracing::info_span!("step", key = %self.key, title = %self.title, kind = %what.kind);
         self.take_live(&what).instrument(span).await
@@ -312,6 +312,19 @@ impl Taking<'_> {
         self.engine.say(What::StepEnded { key: self.key.clone(), how, took, output: output.clone() });
     }
 
+    async fn take_dry(&self, what: Description) -> Result<Stored> {
+        if !self.engine.is_explaining() {
+            return self.plan(&what).await;
+        }
+        self.engine.explain(self.scope, self.host, &self.title, false, what).await;
+        let output = self.step.predict().or_else(|| self.step.imagine(&self.title, &self.engine.mood()));
+        output.ok_or_else(|| self.horizon())
+    }
+
+    fn horizon(&self) -> Error {
+        Error::of(ErrorKind::Horizon, format!("what follows needs the output of `{}`", self.title))
+    }
+
     /// In a plan: looks, unless the step reads what an earlier step of the plan writes.
     async fn plan(&self, what: &Description) -> Result<Stored> {
         let after = self.engine.draft().and_then(|draft| draft.known_after_step(what));
@@ -333,9 +346,7 @@ impl Taking<'_> {
                 draft.will_write(&self.title, &what.writes);
             }
         }
-        output
-            .or_else(|| self.step.predict())
-            .ok_or_else(|| Error::of(ErrorKind::Horizon, format!("what follows needs the output of `{}`", self.title)))
+        output.or_else(|| self.step.predict()).ok_or_else(|| self.horizon())
     }
 }
 

@@ -2,7 +2,11 @@
 
 use std::fmt::Write as _;
 
-use crate::{Item, ItemKind, Outline};
+use self::told::Node;
+pub use self::told::Told;
+use crate::{Explained, Item, ItemKind, Outline};
+
+mod told;
 
 /// What an item is called before its title.
 fn word(kind: ItemKind) -> &'static str {
@@ -39,13 +43,19 @@ fn is_code(kind: ItemKind) -> bool {
 
 /// An item in one line.
 fn line(item: &Item) -> String {
-    let title = if item.title.is_empty() { item.code } else { item.title };
-    let title = if is_code(item.kind) { format!("`{title}`") } else { title.to_owned() };
-    match (item.kind, word(item.kind)) {
+    line_of(item.kind, item.title, item.code, !item.items.is_empty())
+}
+
+fn line_of(kind: ItemKind, title: &str, code: &str, is_full: bool) -> String {
+    let title = if title.is_empty() { code } else { title };
+    let title = if is_code(kind) { format!("`{title}`") } else { title.to_owned() };
+    match (kind, word(kind)) {
         (_, "") => title,
-        (ItemKind::Else, word) if item.title.is_empty() => word.to_owned(),
-        (ItemKind::Else, word) => format!("{word} if `{}`", item.title),
+        (ItemKind::Else, word) if title.is_empty() => word.to_owned(),
+        (ItemKind::Else, word) => format!("{word} if `{title}`"),
         (ItemKind::Irreversible, word) => format!("{title} ({word})"),
+        // A call that was told has something in it: questions.
+        (ItemKind::Call, _) if is_full => format!("look at: {title}"),
         (kind, word) if is_code(kind) => format!("{word} {title}"),
         (_, word) if title.is_empty() => word.to_owned(),
         (_, word) => format!("{word}: {title}"),
@@ -53,63 +63,190 @@ fn line(item: &Item) -> String {
 }
 
 /// The outline as indented lines.
-pub fn text(outline: &Outline) -> String {
-    let mut out = format!("{}\n", outline.title);
-    for line in outline.doc.lines() {
-        let _ = writeln!(out, "  {line}");
-    }
-    out.push('\n');
-    text_items(&mut out, outline.items, "");
-    out
+pub fn text(outline: &'static Outline) -> String {
+    Told::plain(outline).text()
 }
 
-fn text_items(out: &mut String, items: &[Item], number: &str) {
+/// The outline as a runbook that a person could follow by hand.
+pub fn markdown(outline: &'static Outline) -> String {
+    Told::plain(outline).markdown()
+}
+
+impl Node {
+    fn line(&self) -> String {
+        match self.part {
+            Some(_) => self.title().to_owned(),
+            None => line_of(self.kind, self.title(), self.code, !self.items.is_empty()),
+        }
+    }
+
+    /// What to read below its line: words, and commands to type.
+    fn pieces(&self) -> Vec<Piece> {
+        self.explained.iter().flat_map(|step| pieces(self, step)).collect()
+    }
+}
+
+/// Something below the line of an item.
+enum Piece {
+    Words(String),
+    Commands(Vec<String>),
+}
+
+fn pieces(node: &Node, step: &Explained) -> Vec<Piece> {
+    let what = &step.what;
+    let place = step.host.as_ref().map(|host| format!("on {host}")).unwrap_or_default();
+    let said = if what.line() == node.title() { "" } else { &*what.line() };
+    let words = match (step.asks, said) {
+        (true, said) => format!("expect: {}", if said.is_empty() { node.title() } else { said }),
+        (false, said) => said.to_owned(),
+    };
+    let words = match (words.is_empty(), place.is_empty()) {
+        (_, true) => words,
+        (true, false) => place,
+        (false, false) => format!("{words} ({place})"),
+    };
+    let mut pieces = vec![Piece::Words(words), Piece::Commands(what.commands.clone())];
+    if node.kind == ItemKind::Hold {
+        pieces.extend([
+            Piece::Words("and at the end, whatever happened:".to_owned()),
+            Piece::Commands(what.undo_commands.clone()),
+        ]);
+    }
+    pieces.retain(|piece| match piece {
+        Piece::Words(words) => !words.is_empty(),
+        Piece::Commands(commands) => !commands.is_empty(),
+    });
+    // Words that announce commands stand for nothing without them.
+    if matches!(pieces.last(), Some(Piece::Words(words)) if words.ends_with(':')) {
+        pieces.pop();
+    }
+    pieces
+}
+
+impl Told {
+    /// As indented lines.
+    pub fn text(&self) -> String {
+        let mut out = format!("{}\n", self.title);
+        for line in self.doc.lines() {
+            let _ = writeln!(out, "  {line}");
+        }
+        out.push('\n');
+        text_items(&mut out, &self.items, "");
+        out
+    }
+
+    /// As a runbook that a person could follow by hand.
+    pub fn markdown(&self) -> String {
+        let mut out = format!("# {}\n\n", self.title);
+        if !self.doc.trim().is_empty() {
+            let _ = writeln!(out, "{}\n", self.doc.trim());
+        }
+        markdown_items(&mut out, &self.items, "");
+        out
+    }
+}
+
+fn text_items(out: &mut String, items: &[Node], number: &str) {
     let depth = number.matches('.').count() + usize::from(!number.is_empty());
     let indent = "  ".repeat(depth);
     for (n, item) in items.iter().enumerate() {
         let number = if number.is_empty() { format!("{}", n + 1) } else { format!("{number}.{}", n + 1) };
-        let _ = writeln!(out, "{indent}{number}  {}", line(item));
-        for doc in item.doc.lines() {
-            let _ = writeln!(out, "{indent}   {:1$}{doc}", "", number.len() - 1);
+        let _ = writeln!(out, "{indent}{number}  {}", item.line());
+        let below = format!("{indent}   {}", " ".repeat(number.len() - 1));
+        item.docs().for_each(|doc| below_line(out, &below, doc));
+        for piece in item.pieces() {
+            match piece {
+                Piece::Words(words) => words.lines().for_each(|line| below_line(out, &below, line)),
+                Piece::Commands(commands) => {
+                    for command in commands {
+                        below_line(out, &below, &format!("$ {}", command.replace('\n', &format!("\n{below}  "))));
+                    }
+                }
+            }
         }
-        text_items(out, item.items, &number);
+        text_items(out, &item.items, &number);
     }
 }
 
-/// The outline as a runbook that a person could follow by hand.
-pub fn markdown(outline: &Outline) -> String {
-    let mut out = format!("# {}\n\n", outline.title);
-    if !outline.doc.trim().is_empty() {
-        let _ = writeln!(out, "{}\n", outline.doc.trim());
-    }
-    markdown_items(&mut out, outline.items, 0);
-    out
+fn below_line(out: &mut String, indent: &str, line: &str) {
+    let _ = writeln!(out, "{indent}{line}");
 }
 
-fn markdown_items(out: &mut String, items: &[Item], depth: usize) {
-    let indent = "   ".repeat(depth);
+fn markdown_items(out: &mut String, items: &[Node], indent: &str) {
     for (n, item) in items.iter().enumerate() {
-        let _ = writeln!(out, "{indent}{}. {}", n + 1, markdown_line(item));
-        for doc in item.doc.lines().filter(|doc| !doc.trim().is_empty()) {
-            let _ = writeln!(out, "{indent}   {doc}  ");
+        let number = format!("{}. ", n + 1);
+        let below = format!("{indent}{}", " ".repeat(number.len()));
+        let _ = writeln!(out, "{indent}{number}{}", markdown_line(item));
+        let mut pieces: Vec<_> =
+            item.docs().filter(|doc| !doc.trim().is_empty()).map(|doc| Piece::Words(doc.to_owned())).collect();
+        let docs = pieces.len();
+        pieces.extend(item.pieces());
+        if matches!(pieces.first(), Some(Piece::Words(_))) || is_told_by_code(item) {
+            // A line break: else these words would go on where the title ends.
+            out.truncate(out.len() - 1);
+            out.push_str("  \n");
         }
-        if !item.code.is_empty() && item.code != item.title {
-            let _ = writeln!(out, "{indent}   `{}`", item.code.split_whitespace().collect::<Vec<_>>().join(" "));
+        for (n, piece) in pieces.iter().enumerate() {
+            markdown_piece(out, piece, &below, n < docs);
         }
-        markdown_items(out, item.items, depth + 1);
+        if is_told_by_code(item) {
+            let _ = writeln!(out, "{below}`{}`", item.code.split_whitespace().collect::<Vec<_>>().join(" "));
+        }
+        markdown_items(out, &item.items, &below);
     }
 }
 
-fn markdown_line(item: &Item) -> String {
-    match item.kind {
-        ItemKind::Step => format!("**{}**", item.title),
-        ItemKind::Irreversible => format!("**{}** — cannot be undone", item.title),
-        ItemKind::If | ItemKind::Else | ItemKind::Match | ItemKind::Arm | ItemKind::Loop => {
-            format!("*{}*:", line(item))
+/// Whether nothing is known of an item but its source.
+fn is_told_by_code(item: &Node) -> bool {
+    let is_known = !item.explained.is_empty() || item.part.is_some();
+    let has_questions = item.kind == ItemKind::Call && !item.items.is_empty();
+    !is_known && !has_questions && !item.code.is_empty() && item.code != item.title
+}
+
+/// Docs are Markdown already.
+fn markdown_piece(out: &mut String, piece: &Piece, indent: &str, is_doc: bool) {
+    match piece {
+        Piece::Words(words) => {
+            for line in words.lines() {
+                let line = if is_doc { line.to_owned() } else { prose(line) };
+                let _ = writeln!(out, "{indent}{line}  ");
+            }
         }
-        ItemKind::Confirm | ItemKind::Checklist | ItemKind::Approve => format!("👤 {}", line(item)),
-        _ => line(item),
+        Piece::Commands(commands) => {
+            let fence = if commands.iter().any(|command| command.contains("```")) { "~~~" } else { "```" };
+            let _ = writeln!(out, "{indent}{fence}sh");
+            for line in commands.iter().flat_map(|command| command.lines()) {
+                let _ = writeln!(out, "{}", format!("{indent}{line}").trim_end());
+            }
+            let _ = writeln!(out, "{indent}{fence}");
+        }
     }
+}
+
+fn markdown_line(item: &Node) -> String {
+    let title = prose(item.title());
+    match item.kind {
+        ItemKind::Step => format!("**{title}**"),
+        ItemKind::Irreversible => format!("**{title}** — cannot be undone"),
+        ItemKind::If | ItemKind::Else | ItemKind::Match | ItemKind::Arm | ItemKind::Loop => {
+            format!("*{}*:", item.line())
+        }
+        ItemKind::Confirm | ItemKind::Checklist | ItemKind::Approve => format!("👤 {}", prose(&item.line())),
+        _ => prose(&item.line()),
+    }
+}
+
+/// Words in which `<NAME>` is no tag of HTML. What stands between backticks is left alone.
+fn prose(words: &str) -> String {
+    let mut code = false;
+    words.chars().fold(String::new(), |mut out, char| {
+        code ^= char == '`';
+        if char == '<' && !code {
+            out.push('\\');
+        }
+        out.push(char);
+        out
+    })
 }
 
 /// The outline as a flowchart in the language of Mermaid.
@@ -280,7 +417,7 @@ Standard update
 
 Takes 15 minutes.
 
-1. **Pull latest code**
+1. **Pull latest code**  
    Nothing is restarted yet.  
    `git::checkout(&marb.root, &marb.revision)`
 2. *if `code.changed(\"requirements.txt\")`*:

@@ -214,7 +214,7 @@ impl Streak {
 /// Runs a body with triggers beside it.
 pub(super) async fn watch<R>(run: &Run, triggers: Vec<Trigger>, body: impl Future<Output = Result<R>>) -> Result<R> {
     // In a plan nothing runs that could be watched, and a trigger that has fired does so once.
-    if run.engine.draft().is_some() || run.scope.halted().is_some() {
+    if run.engine.is_dry() || run.scope.halted().is_some() {
         return body.await;
     }
     let cx = run.watching_context();

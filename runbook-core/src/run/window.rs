@@ -13,7 +13,7 @@ use super::Run;
 use crate::engine::Condition;
 use crate::event::What;
 use crate::journal::{Answer, Memo, Part};
-use crate::{Error, Evidence, Key, Question, QuestionKind, Result, Verdict};
+use crate::{Description, Error, Evidence, Key, Question, QuestionKind, Result, Verdict};
 
 const DAYS: [(&str, Weekday); 7] = [
     ("mon", Weekday::Monday),
@@ -122,6 +122,11 @@ pub(super) async fn ask(run: &Run, window: &Window) -> Result<()> {
     let key = run.next_key()?;
     let title: Arc<str> = format!("window {window}").into();
     let now = run.engine.world.clock.now();
+    if run.engine.is_explaining() {
+        let what = Description::new("window", &*title).summary(&*title);
+        run.engine.explain(&run.scope, &run.host_name, &title, true, what).await;
+        return Ok(());
+    }
     if let Some(mut draft) = run.engine.draft() {
         draft.add_window(&key, run.scope.titles(), &title, window.admits(now));
         return Ok(());

@@ -71,7 +71,7 @@ fn outer_arguments(procedure: &Procedure, input: Option<&Ident>) -> TokenStream 
 }
 
 /// The type of the same name. It has no values, and leaves the name of the function alone.
-fn type_of(attrs: &[Attribute], vis: &Visibility, name: &Ident) -> TokenStream {
+pub(crate) fn type_of(attrs: &[Attribute], vis: &Visibility, name: &Ident) -> TokenStream {
     let cfgs = cfgs(attrs);
     quote! {
         #(#cfgs)*
@@ -82,7 +82,7 @@ fn type_of(attrs: &[Attribute], vis: &Visibility, name: &Ident) -> TokenStream {
 }
 
 /// The conditions under which the function is there at all.
-fn cfgs(attrs: &[Attribute]) -> impl Iterator<Item = &Attribute> {
+pub(crate) fn cfgs(attrs: &[Attribute]) -> impl Iterator<Item = &Attribute> {
     attrs.iter().filter(|attribute| attribute.path().is_ident("cfg"))
 }
 
@@ -126,7 +126,8 @@ fn target(procedure: &Procedure) -> Option<TokenStream> {
     })
 }
 
-fn outline(outline: &Outline) -> TokenStream {
+/// The outline as a value.
+pub(crate) fn outline(outline: &Outline) -> TokenStream {
     let Outline { name, title, doc, items, fingerprint } = outline;
     let items = items.iter().map(item);
     quote! {

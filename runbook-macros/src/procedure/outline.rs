@@ -6,16 +6,17 @@ use syn::ext::IdentExt as _;
 use syn::punctuated::Punctuated;
 use syn::visit::{self, Visit};
 use syn::{
-    Arm, Block, Expr, ExprCall, ExprClosure, ExprForLoop, ExprIf, ExprLoop, ExprMatch, ExprMethodCall, ExprWhile,
-    Ident, Item as SynItem, ItemFn, Lit, Local, Macro, Pat, Stmt, Token,
+    Arm, Block, Expr, ExprAwait, ExprCall, ExprClosure, ExprForLoop, ExprIf, ExprLoop, ExprMatch, ExprMethodCall,
+    ExprWhile, Ident, Item as SynItem, ItemFn, Lit, Local, Macro, Pat, Stmt, Token,
 };
 
 use crate::{docs, signature, source};
 
+mod builder;
 mod fingerprint;
 
-/// What the source of a procedure says.
-pub(super) struct Outline {
+/// What the source of a procedure, or of a part of one, says.
+pub(crate) struct Outline {
     pub(super) name: String,
     pub(super) title: String,
     pub(super) doc: String,
@@ -38,12 +39,12 @@ pub(super) struct Item {
 
 impl Outline {
     /// The outline of a function whose run has this name.
-    pub(super) fn of(function: &ItemFn, run: &Ident) -> Self {
+    pub(crate) fn of(function: &ItemFn, run: &Ident) -> Self {
         let name = function.sig.ident.unraw().to_string();
         let text = docs::text(&function.attrs);
         let (title, doc) = docs::title_and_rest(&text);
         let title = if title.is_empty() { docs::words(&name) } else { title.to_owned() };
-        let mut reader = Reader { runs: vec![run.clone()], items: Vec::new() };
+        let mut reader = Reader { runs: vec![View::of(run)], items: Vec::new() };
         reader.visit_block(&function.block);
         let fingerprint = fingerprint::of(&reader.items);
         Self { name, title, doc: doc.to_owned(), items: reader.items, fingerprint }
@@ -83,11 +84,31 @@ const METHODS: &[Method] = &[
     method("window", "Window", 0, None),
 ];
 
+/// The methods of the run that give the run again: elsewhere, or as someone else.
+const VIEWS: &[&str] = &["on", "at", "as_user", "clone"];
+
+/// The methods of the run that are nothing a reader of the outline does.
+const QUIET: &[&str] = &["look", "remember", "now", "say"];
+
 /// Walks over the source, gathering items.
 struct Reader {
     /// The names that are runs here.
-    runs: Vec<Ident>,
+    runs: Vec<View>,
     items: Vec<Item>,
+}
+
+/// A name of the run.
+#[derive(Clone)]
+struct View {
+    name: Ident,
+    /// The call that gave it: `marb.server(run)`. When it is awaited after all, it was no run but that call.
+    call: Option<Expr>,
+}
+
+impl View {
+    fn of(name: &Ident) -> Self {
+        Self { name: name.clone(), call: None }
+    }
 }
 
 impl<'ast> Visit<'ast> for Reader {
@@ -111,33 +132,49 @@ impl<'ast> Visit<'ast> for Reader {
 
     fn visit_local(&mut self, local: &'ast Local) {
         let Some(init) = &local.init else { return };
-        self.visit_expr(&init.expr);
+        let known = self.runs.len();
+        self.bind(&local.pat, &init.expr);
+        // The names are there after the statement, not in its `else`.
+        let bound = self.runs.split_off(known);
         if let Some((_, otherwise)) = &init.diverge {
             let items = self.inside(|reader| reader.visit_expr(otherwise));
             self.items.extend(Item::head("Else", "", items).unless_empty());
         }
-        if let (true, Some(name)) = (self.is_run(&init.expr), signature::name_of(untyped(&local.pat))) {
-            self.runs.push(name.clone());
-        }
+        self.runs.extend(bound);
     }
 
     fn visit_expr_method_call(&mut self, call: &'ast ExprMethodCall) {
-        self.visit_expr(&call.receiver);
         let known = METHODS.iter().find(|method| call.method == method.name && call.args.len() > method.title);
-        if let Some(method) = known.filter(|_| self.is_run(&call.receiver)) {
+        let of_run = known.is_some() || VIEWS.iter().chain(QUIET).any(|name| call.method == name);
+        let view = of_run && self.is_view_call(&call.receiver);
+        if view {
+            self.visit_inside(&call.receiver);
+        } else {
+            self.visit_expr(&call.receiver);
+        }
+        if let Some(method) = known.filter(|_| view || self.is_run(&call.receiver)) {
             return self.run_method(method, call);
         }
-        call.args.iter().for_each(|argument| self.visit_expr(argument));
-        if call.args.iter().any(|argument| self.is_run(argument)) {
-            let title = source::text(&call.receiver) + "." + &call.method.to_string();
-            self.items.push(Item::new("Call", title, call));
+        call.args.iter().for_each(|argument| self.visit_argument(argument));
+        if call.args.iter().any(|argument| self.is_given_run(argument)) {
+            self.items.push(builder::item(call).unwrap_or_else(|| {
+                let title = source::text(&call.receiver) + "." + &call.method.to_string();
+                Item::new("Call", title, call)
+            }));
         }
     }
 
     fn visit_expr_call(&mut self, call: &'ast ExprCall) {
-        call.args.iter().for_each(|argument| self.visit_expr(argument));
-        if is_function(&call.func) && call.args.iter().any(|argument| self.is_run(argument)) {
+        call.args.iter().for_each(|argument| self.visit_argument(argument));
+        if is_function(&call.func) && call.args.iter().any(|argument| self.is_given_run(argument)) {
             self.items.push(Item::new("Call", source::text(&call.func), call));
+        }
+    }
+
+    fn visit_expr_await(&mut self, awaited: &'ast ExprAwait) {
+        match self.call_behind(&awaited.base) {
+            Some(call) => self.visit_apart([&call]),
+            None => visit::visit_expr_await(self, awaited),
         }
     }
 
@@ -213,14 +250,70 @@ impl<'ast> Visit<'ast> for Reader {
     /// Macros like `ensure!` and `join!` take expressions; what does not parse as such is no business of the reader.
     fn visit_macro(&mut self, call: &'ast Macro) {
         let Ok(arguments) = call.parse_body_with(Punctuated::<Expr, Token![,]>::parse_terminated) else { return };
-        // The arguments live only here, and the visitor keeps nothing of them.
-        let mut reader = Reader { runs: self.runs.clone(), items: Vec::new() };
-        arguments.iter().for_each(|argument| reader.visit_expr(argument));
-        self.items.append(&mut reader.items);
+        let joins = call.path.segments.last().is_some_and(|last| last.ident == "join" || last.ident == "try_join");
+        let behind = |argument: &Expr| self.call_behind(argument).filter(|_| joins);
+        let arguments: Vec<_> = arguments.iter().map(|one| behind(one).unwrap_or_else(|| one.clone())).collect();
+        self.visit_apart(&arguments);
     }
 }
 
 impl Reader {
+    /// Visits code that does not live as long as the source; the visitor keeps nothing of it.
+    fn visit_apart<'a>(&mut self, code: impl IntoIterator<Item = &'a Expr>) {
+        let mut reader = Reader { runs: self.runs.clone(), items: Vec::new() };
+        code.into_iter().for_each(|expr| reader.visit_expr(expr));
+        self.items.append(&mut reader.items);
+    }
+
+    /// Visits a value and the pattern it is bound to. What is a run has its name from here on.
+    fn bind(&mut self, pat: &Pat, value: &Expr) {
+        let pat = untyped(pat);
+        if let (Pat::Tuple(names), Expr::Tuple(values)) = (pat, bare(value))
+            && names.elems.len() == values.elems.len()
+        {
+            return names.elems.iter().zip(&values.elems).for_each(|(name, value)| self.bind(name, value));
+        }
+        let name = signature::name_of(pat);
+        match name {
+            Some(name) if self.is_view_call(value) => {
+                self.visit_inside(value);
+                self.runs.push(View { name: name.clone(), call: Some(untried(value).clone()) });
+            }
+            Some(name) if self.is_run(value) => {
+                self.visit_expr(value);
+                self.runs.push(View::of(name));
+            }
+            _ => self.visit_expr(value),
+        }
+    }
+
+    /// Visits what is in a call, which is itself nothing to the reader.
+    fn visit_inside(&mut self, call: &Expr) {
+        match untried(call) {
+            Expr::MethodCall(call) => {
+                self.visit_expr(&call.receiver);
+                call.args.iter().for_each(|argument| self.visit_argument(argument));
+            }
+            Expr::Call(call) => call.args.iter().for_each(|argument| self.visit_argument(argument)),
+            other => self.visit_expr(other),
+        }
+    }
+
+    fn visit_argument(&mut self, argument: &Expr) {
+        if matches!(argument, Expr::Reference(_)) && self.is_view_call(argument) {
+            self.visit_inside(argument);
+        } else {
+            self.visit_expr(argument);
+        }
+    }
+
+    /// The call that this name was bound to, when it was taken for a run.
+    fn call_behind(&self, name: &Expr) -> Option<Expr> {
+        let Expr::Path(path) = bare(name) else { return None };
+        let name = path.path.get_ident()?;
+        self.runs.iter().rfind(|view| view.name == *name)?.call.clone()
+    }
+
     /// What is found in there, apart from what was found so far.
     fn inside(&mut self, visit: impl FnOnce(&mut Self)) -> Vec<Item> {
         let outside = std::mem::take(&mut self.items);
@@ -265,7 +358,7 @@ impl Reader {
     fn closure(&mut self, closure: &ExprClosure, takes_run: bool) {
         let known = self.runs.len();
         let first = closure.inputs.first().filter(|_| takes_run);
-        self.runs.extend(first.and_then(|pat| signature::name_of(untyped(pat))).cloned());
+        self.runs.extend(first.and_then(|pat| signature::name_of(untyped(pat))).map(View::of));
         self.visit_expr(&closure.body);
         self.runs.truncate(known);
     }
@@ -278,8 +371,30 @@ impl Reader {
     /// Whether this is the run, perhaps on another host: `run`, `&run`, `run.on(&host)`.
     fn is_run(&self, expr: &Expr) -> bool {
         match bare(expr) {
-            Expr::Path(path) => path.path.get_ident().is_some_and(|name| self.runs.contains(name)),
-            Expr::MethodCall(call) => (call.method == "on" || call.method == "clone") && self.is_run(&call.receiver),
+            Expr::Path(path) => {
+                path.path.get_ident().is_some_and(|name| self.runs.iter().any(|view| view.name == *name))
+            }
+            Expr::MethodCall(call) => {
+                VIEWS.iter().any(|name| call.method == name)
+                    && (self.is_run(&call.receiver) || self.is_view_call(&call.receiver))
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether this argument hands on the run: itself, or a reference to a view of it.
+    fn is_given_run(&self, argument: &Expr) -> bool {
+        self.is_run(argument) || matches!(argument, Expr::Reference(_)) && self.is_view_call(argument)
+    }
+
+    /// Whether this is a call that is given the run and not awaited: `marb.server(run)`. Where a value is wanted, that is
+    /// another view of the run.
+    fn is_view_call(&self, expr: &Expr) -> bool {
+        match untried(expr) {
+            Expr::Call(call) => is_function(&call.func) && call.args.iter().any(|argument| self.is_given_run(argument)),
+            Expr::MethodCall(call) => {
+                !self.is_run(&call.receiver) && call.args.iter().any(|argument| self.is_given_run(argument))
+            }
             _ => false,
         }
     }
@@ -355,6 +470,14 @@ fn bare(expr: &Expr) -> &Expr {
         Expr::Paren(inner) => bare(&inner.expr),
         Expr::Group(inner) => bare(&inner.expr),
         Expr::Reference(inner) => bare(&inner.expr),
+        other => other,
+    }
+}
+
+/// The expression without what is around it, and without its `?`.
+fn untried(expr: &Expr) -> &Expr {
+    match bare(expr) {
+        Expr::Try(inner) => untried(&inner.expr),
         other => other,
     }
 }

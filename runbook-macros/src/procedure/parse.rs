@@ -42,7 +42,7 @@ impl Procedure {
         ROLE.check(function, &mut problems);
         let output = ROLE.returns(&function.sig, "Result<()>", &mut problems);
         let arguments: Vec<_> = signature::typed(&function.sig).collect();
-        let run = run(function, arguments.first().copied(), &mut problems);
+        let run = ROLE.run(function, arguments.first().copied(), &mut problems);
         let input = input(arguments.get(1..).unwrap_or_default(), &mut problems);
         problems.end()?;
 
@@ -53,31 +53,6 @@ impl Procedure {
         docs::strip(&mut function.block);
         Ok(Self { function, run, input, output: output.ok_or_else(missing)?, target: options.expr("target"), outline })
     }
-}
-
-/// The name of the first argument, when it is a run.
-fn run(function: &ItemFn, argument: Option<&PatType>, problems: &mut Problems) -> Option<Ident> {
-    let Some(argument) = argument else {
-        if function.sig.receiver().is_none() {
-            let span = function.sig.paren_token.span.join();
-            problems.add(Error::new(span, "a procedure works through a run: take it first, `(run: &Run)`"));
-        }
-        return None;
-    };
-    if !signature::is_reference_to(&argument.ty, "Run") {
-        let message = if signature::is_named(signature::referred(&argument.ty), "Run") {
-            "a procedure borrows its run: write `&Run`"
-        } else {
-            "a procedure works through a run: take it first, `run: &Run`"
-        };
-        problems.at(&argument.ty, message);
-        return None;
-    }
-    let name = signature::name_of(&argument.pat);
-    if name.is_none() {
-        problems.at(&argument.pat, "a run needs a name: write `run: &Run`");
-    }
-    name.cloned()
 }
 
 /// The second argument, which borrows the input, and the last.

@@ -78,6 +78,56 @@ mod elsewhere {
     }
 }
 
+/// Both, one after the other.
+///
+/// The first may wait for the second.
+#[part]
+async fn both_up(run: &Run, hosts: &[String; 2], more: impl AsRef<str>) -> Result<usize> {
+    for host in hosts {
+        /// Each by itself.
+        run.check(format!("{host} is up"), site_is_up(80)).await?;
+    }
+    Ok(more.as_ref().len())
+}
+
+/// Look at everything.
+#[procedure]
+async fn look_at_all(run: &Run) -> Result<()> {
+    let here = both_up(run, &["one".to_owned(), "two".to_owned()], "more").await?;
+    ensure!(here == 4, "not all");
+    check_only(run).await
+}
+
+#[test]
+fn an_outline_shows_what_is_in_its_parts() {
+    let book = Book::new("all").procedures(procedures![look_at_all, check_only]).parts(parts![both_up]);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let inputs = runbook::Stored::of(&NoInput {}).expect("inputs");
+    let explanation = runtime.block_on(runbook::Runner::new(book.clone()).explain("look_at_all", inputs));
+    let explanation = explanation.expect("an explanation");
+    let told = runbook::report::outline::Told::explained(look_at_all::OUTLINE, &book, &explanation);
+    let expected = "\
+# Look at everything
+
+1. Both, one after the other  
+   The first may wait for the second.  
+   1. *repeat `for host in hosts`*:
+      1. check: {host} is up  
+         Each by itself.  
+         expect: Whether the site answers  
+         ```sh
+         curl localhost:80
+         ```
+2. Check only
+   1. only if: Up  
+      expect: Whether the site answers  
+      ```sh
+      curl localhost:80
+      ```
+";
+    assert_eq!(told.markdown(), expected);
+}
+
 fn titles(outline: &Outline) -> Vec<(ItemKind, &'static str)> {
     outline.items.iter().map(|item| (item.kind, item.title)).collect()
 }

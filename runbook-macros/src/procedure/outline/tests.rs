@@ -135,6 +135,71 @@ fn calls_are_found_wherever_the_run_is_handed_on() {
 }
 
 #[test]
+fn a_call_that_is_given_the_run_and_not_awaited_is_another_view_of_it() {
+    let body = r#"
+        let server = marb.server(run);
+        server.step("On the server", a()).await?;
+        let (marb, app) = (&to.marb, to.marb.app(run));
+        app.check("As the user", b()).await?;
+        marb.server(&app).step("At once", c()).await?;
+        marb.app(run).look(async |cx| pending(cx).await).await?;
+        server.as_user("web").step("As web", d()).await?;
+        let elsewhere = run.at(&site.place);
+        restart(&elsewhere, marb).await?;
+        health(&marb.server(run)).await?;
+        services(marb).ask(&marb.server(run)).await?.all_pass()?;
+        let later = build(run, marb);
+        let built = later.await?;
+        let (one, two) = (first(run), second(run));
+        tokio::try_join!(one, two)?;
+        later(3)
+    "#;
+    assert_eq!(
+        lines(body),
+        [
+            "Step On the server = a()",
+            "Check As the user = b()",
+            "Step At once = c()",
+            "Step As web = d()",
+            "Call restart = restart(&elsewhere, marb)",
+            "Call health = health(&marb.server(run))",
+            "Call services(marb).ask = services(marb).ask(&marb.server(run))",
+            "Call build = build(run, marb)",
+            "Call first = first(run)",
+            "Call second = second(run)",
+        ]
+    );
+}
+
+#[test]
+fn questions_gathered_in_a_builder_are_items() {
+    let body = r#"
+        probes::of("mARB").probe("API runs", is_active(API)).probe(NAME, free(80).at_least(1)).ask(&server(run)).await?.all_pass()?;
+        /// Why it does not answer.
+        let found = diagnosis::of("no answer", is_up())
+            .suspect(Cause::Disk, disk())
+            .ask(run)
+            .await?;
+        services(site).probe("Disk", disk()).ask(run).await?;
+    "#;
+    let lines = lines(body);
+    let titles: Vec<_> = lines.iter().map(|line| line.split(" = probes::").next().unwrap_or_default()).collect();
+    assert_eq!(
+        titles,
+        [
+            "Call mARB",
+            "  Probe API runs = is_active(API)",
+            "  Probe NAME = free(80).at_least(1)",
+            "Call no answer = diagnosis::of(\"no answer\", is_up()).suspect(Cause::Disk, disk()).ask(run) // Why it does not answer.",
+            "  Probe no answer = is_up()",
+            "  Probe Cause::Disk = disk()",
+            "Call services(site) = services(site).probe(\"Disk\", disk()).ask(run)",
+            "  Probe Disk = disk()",
+        ]
+    );
+}
+
+#[test]
 fn guards_are_named_by_their_triggers() {
     let body = r#"
         run.guard([Trigger::when("Errors", errors()), Trigger::when("Slow", p99())], async |run| {

@@ -1,0 +1,422 @@
+//! A static outline, with what the steps say of themselves.
+
+use serde::Serialize;
+
+use crate::{Book, Explained, Explanation, Item, ItemKind, Outline};
+
+/// An outline to be read: that of a procedure, with its parts in their places and its steps explained.
+#[derive(Debug, Clone, Serialize)]
+pub struct Told {
+    pub(super) name: &'static str,
+    pub(super) title: &'static str,
+    pub(super) doc: &'static str,
+    pub(super) items: Vec<Node>,
+    fingerprint: u64,
+}
+
+/// An item, and what is known of it.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Node {
+    pub(super) kind: ItemKind,
+    pub(super) title: String,
+    pub(super) doc: &'static str,
+    pub(super) code: &'static str,
+    /// The part or procedure that is called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) part: Option<Called>,
+    /// A title that says more than the one of the source.
+    #[serde(skip)]
+    pub(super) shown: Option<String>,
+    /// What it says of itself; more than one when it does so for several things.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) explained: Vec<Explained>,
+    pub(super) items: Vec<Node>,
+    /// Which of the explained steps those are.
+    #[serde(skip)]
+    claims: Vec<usize>,
+}
+
+/// A part or procedure.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct Called {
+    name: &'static str,
+    title: &'static str,
+    pub(super) doc: &'static str,
+}
+
+impl Told {
+    /// The outline alone.
+    pub fn plain(outline: &'static Outline) -> Self {
+        Self::of(outline, None, &Explanation::default())
+    }
+
+    /// The outline of a procedure of this book, explained.
+    pub fn explained(outline: &'static Outline, book: &Book, explanation: &Explanation) -> Self {
+        Self::of(outline, Some(book), explanation)
+    }
+
+    fn of(outline: &'static Outline, book: Option<&Book>, explanation: &Explanation) -> Self {
+        let mut teller =
+            Teller { book, steps: &explanation.steps, around: Vec::new(), inside: vec![outline.name], claimed: vec![] };
+        let mut items = teller.nodes(outline.items);
+        teller.claimed.sort_unstable();
+        fill(&mut items, &explanation.steps, &teller.claimed);
+        Self { name: outline.name, title: outline.title, doc: outline.doc, items, fingerprint: outline.fingerprint }
+    }
+}
+
+/// What the title of a scope or a step may be.
+#[derive(Debug, Clone)]
+enum Title {
+    /// As in the source, where `{…}` may be anything.
+    Like(String),
+    Any,
+}
+
+impl Title {
+    fn fits(&self, title: &str) -> bool {
+        match self {
+            Self::Like(pattern) => like(pattern, title),
+            Self::Any => true,
+        }
+    }
+}
+
+/// Whether this is the text of a literal or a `format!`.
+fn like(pattern: &str, text: &str) -> bool {
+    let mut pieces = vec![String::new()];
+    let mut chars = pattern.chars().peekable();
+    while let Some(char) = chars.next() {
+        let last = pieces.len() - 1;
+        match char {
+            '{' | '}' if chars.next_if_eq(&char).is_some() => pieces[last].push(char),
+            '{' => {
+                chars.by_ref().find(|inside| *inside == '}');
+                pieces.push(String::new());
+            }
+            other => pieces[last].push(other),
+        }
+    }
+    let [first, middle @ .., last] = &pieces[..] else { return pieces[0] == text };
+    let Some(mut rest) = text.strip_prefix(first.as_str()).and_then(|rest| rest.strip_suffix(last.as_str())) else {
+        return false;
+    };
+    for piece in middle {
+        let Some(at) = rest.find(piece.as_str()) else { return false };
+        rest = &rest[at + piece.len()..];
+    }
+    true
+}
+
+struct Teller<'a> {
+    book: Option<&'a Book>,
+    steps: &'a [Explained],
+    /// The titles of the scopes around.
+    around: Vec<Title>,
+    /// The procedures and parts around, so that none is told inside itself.
+    inside: Vec<&'static str>,
+    claimed: Vec<usize>,
+}
+
+impl Teller<'_> {
+    fn nodes(&mut self, items: &'static [Item]) -> Vec<Node> {
+        items.iter().map(|item| self.node(item)).collect()
+    }
+
+    fn node(&mut self, item: &'static Item) -> Node {
+        let mut node = Node {
+            kind: item.kind,
+            title: item.title.to_owned(),
+            doc: item.doc,
+            code: item.code,
+            part: None,
+            shown: None,
+            explained: Vec::new(),
+            items: Vec::new(),
+            claims: Vec::new(),
+        };
+        let like = || Title::Like(item.title.to_owned());
+        match item.kind {
+            ItemKind::Step | ItemKind::Irreversible => self.claim(&mut node, &[like()], false),
+            ItemKind::Check | ItemKind::Require | ItemKind::Observe | ItemKind::Probe => {
+                self.claim(&mut node, &[like()], true);
+            }
+            ItemKind::Hold => self.claim(&mut node, &[like(), like()], false),
+            ItemKind::Call => return self.call(node, item),
+            _ => {}
+        }
+        node.items = match item.kind {
+            ItemKind::Each | ItemKind::Both => self.within([like(), Title::Any], item.items),
+            ItemKind::Scope => self.within([like()], item.items),
+            ItemKind::Hold => self.within([like(), like()], item.items),
+            ItemKind::Guard => self.within([Title::Like("guarded".into())], item.items),
+            _ => self.nodes(item.items),
+        };
+        node
+    }
+
+    fn within(&mut self, titles: impl IntoIterator<Item = Title>, items: &'static [Item]) -> Vec<Node> {
+        let outside = self.around.len();
+        self.around.extend(titles);
+        let nodes = self.nodes(items);
+        self.around.truncate(outside);
+        nodes
+    }
+
+    /// A call: what is called, or the questions that are gathered in it.
+    fn call(&mut self, mut node: Node, item: &'static Item) -> Node {
+        if !item.items.is_empty() {
+            node.items = self.nodes(item.items);
+            self.claim_questions(&mut node);
+            return node;
+        }
+        let Some(part) = self.known(item.title) else { return node };
+        node.part = Some(Called { name: part.name, title: part.title, doc: part.doc });
+        node.shown = Some(part.title.to_owned());
+        if !self.inside.contains(&part.name) {
+            self.inside.push(part.name);
+            node.items = if self.is_procedure(part) {
+                self.within([Title::Like(part.title.replace('{', "{{").replace('}', "}}"))], part.items)
+            } else {
+                self.nodes(part.items)
+            };
+            self.inside.pop();
+        }
+        node
+    }
+
+    /// The part or procedure that this path leads to.
+    fn known(&self, path: &str) -> Option<&'static Outline> {
+        let name = path.rsplit("::").find(|segment| !segment.contains(['<', '>']))?.trim();
+        self.book?.part(name)
+    }
+
+    fn is_procedure(&self, part: &'static Outline) -> bool {
+        self.book.is_some_and(|book| book.list().iter().any(|known| std::ptr::eq(known.outline, part)))
+    }
+
+    /// Takes the explained steps of these titles, in the scopes around.
+    fn claim(&mut self, node: &mut Node, titles: &[Title], asks: bool) {
+        let path: Vec<&Title> = self.around.iter().chain(titles).collect();
+        let here = |step: &Explained| {
+            step.title.len() == path.len() && path.iter().zip(&step.title).all(|(title, text)| title.fits(text))
+        };
+        let found: Vec<usize> =
+            (0..self.steps.len()).filter(|at| self.steps[*at].asks == asks && here(&self.steps[*at])).collect();
+        self.give(node, found);
+    }
+
+    fn give(&mut self, node: &mut Node, found: Vec<usize>) {
+        let first = found.iter().map(|at| self.steps[*at].call).min();
+        for at in &found {
+            let step = &self.steps[*at];
+            // What was come by later was come by with stranger values.
+            let same = |known: &Explained| known.what == step.what && known.host == step.host;
+            if Some(step.call) == first && !node.explained.iter().any(same) {
+                node.explained.push(step.clone());
+            }
+        }
+        self.claimed.extend(&found);
+        node.claims = found;
+    }
+
+    /// Gives each question of a builder its answer: by order when all are there, else by title.
+    fn claim_questions(&mut self, node: &mut Node) {
+        let about = |step: &Explained| step.title.iter().any(|title| title.contains(&node.title));
+        let of = |at: &usize| self.steps[*at].asks && about(&self.steps[*at]);
+        let mut found: Vec<usize> = (0..self.steps.len()).filter(of).collect();
+        found.dedup_by_key(|at| self.steps[*at].title.clone());
+        let in_order = found.len() == node.items.len();
+        for (n, question) in node.items.iter_mut().enumerate() {
+            if !question.claims.is_empty() {
+                continue;
+            }
+            let named = |at: &usize| {
+                let title = &self.steps[*at].title;
+                title.iter().rev().take(2).any(|title| like(&question.title, title))
+            };
+            let mine = if in_order { vec![found[n]] } else { found.iter().copied().filter(named).collect() };
+            // A cause has a better name than the source gives it.
+            if let ([at], true) = (&mine[..], question.title.contains("::"))
+                && let [.., name, _] = &self.steps[*at].title[..]
+            {
+                question.shown = Some(name.clone());
+            }
+            self.give(question, mine);
+        }
+    }
+}
+
+/// Gives what nobody claimed to the one node between its neighbours that does not know what it does.
+fn fill(items: &mut [Node], steps: &[Explained], claimed: &[usize]) {
+    let (mut all, mut claims) = (Vec::new(), Vec::new());
+    open(items, &mut claims, &mut all);
+    let gaps: Vec<_> = all.iter().map(|before| gap(&claims, *before, steps.len())).collect();
+    let free = |n: usize| {
+        let (from, to) = gaps[n];
+        let alone = !gaps.iter().enumerate().any(|(m, other)| m != n && other.0 < to && from < other.1);
+        let free = (from..to).filter(|at| alone && claimed.binary_search(at).is_err());
+        free.map(|at| Node::found(&steps[at])).collect::<Vec<_>>()
+    };
+    let mut found = (0..gaps.len()).map(free);
+    give(items, &mut found);
+}
+
+/// What is claimed, in order, and how much of it before each node that does not know what it does.
+fn open(items: &[Node], claims: &mut Vec<usize>, all: &mut Vec<usize>) {
+    for node in items {
+        if node.is_open() {
+            all.push(claims.len());
+        }
+        claims.extend(&node.claims);
+        open(&node.items, claims, all);
+    }
+}
+
+/// The steps between the neighbours of a node.
+fn gap(claims: &[usize], before: usize, end: usize) -> (usize, usize) {
+    let from = claims[..before].iter().max().map_or(0, |at| at + 1);
+    let to = claims[before..].iter().copied().filter(|at| *at >= from).min();
+    (from, to.unwrap_or(end))
+}
+
+fn give(items: &mut [Node], found: &mut impl Iterator<Item = Vec<Node>>) {
+    for node in items {
+        if node.is_open() {
+            node.items = found.next().unwrap_or_default();
+        } else {
+            give(&mut node.items, found);
+        }
+    }
+}
+
+impl Node {
+    /// Its title, for people.
+    pub(super) fn title(&self) -> &str {
+        self.shown.as_deref().unwrap_or(&self.title)
+    }
+
+    /// What is said about it: where it is defined, and where it is called.
+    pub(super) fn docs(&self) -> impl Iterator<Item = &'static str> + use<> {
+        [self.part.map_or("", |part| part.doc), self.doc].into_iter().flat_map(str::lines)
+    }
+
+    /// Whether it calls something that nobody knows.
+    fn is_open(&self) -> bool {
+        self.kind == ItemKind::Call && self.part.is_none() && self.items.is_empty()
+    }
+
+    /// A node for a step that only the explanation knows.
+    fn found(step: &Explained) -> Self {
+        let kind = match step.what.kind.as_str() {
+            "person" => ItemKind::Confirm,
+            "window" => ItemKind::Window,
+            _ if step.asks => ItemKind::Check,
+            _ => ItemKind::Step,
+        };
+        let explained = if matches!(kind, ItemKind::Step | ItemKind::Check) { vec![step.clone()] } else { Vec::new() };
+        let title = step.title.last().cloned().unwrap_or_default();
+        let (items, claims) = (Vec::new(), Vec::new());
+        Self { kind, title, doc: "", code: "", part: None, shown: None, explained, items, claims }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Description;
+
+    #[test]
+    fn a_title_of_the_source_is_like_the_title_of_the_step() {
+        for (pattern, text, fits) in [
+            ("Install {unit}", "Install web.service", true),
+            ("Install {unit} on {host:?}", "Install web.service on \"a\"", true),
+            ("Install {unit}", "Remove web.service", false),
+            ("{}: {}", "one: two", true),
+            ("{}{}!", "one", false),
+            ("Braces {{x}}", "Braces {x}", true),
+            ("ab{}ba", "aba", false),
+            ("Plain", "Plain", true),
+            ("Plain", "Plainer", false),
+        ] {
+            assert_eq!(like(pattern, text), fits, "{pattern} and {text}");
+        }
+    }
+
+    fn step(title: &[&str], asks: bool, call: usize) -> Explained {
+        let what = Description::new("kind", title.join("/")).command(format!("do {}", title.join(" ")));
+        Explained { title: title.iter().map(ToString::to_string).collect(), host: None, asks, what, call }
+    }
+
+    const fn item(kind: ItemKind, title: &'static str, items: &'static [Item]) -> Item {
+        Item { kind, title, doc: "", code: "", items }
+    }
+
+    const fn outline(name: &'static str, title: &'static str, items: &'static [Item]) -> Outline {
+        Outline { name, title, doc: "", items, fingerprint: 0 }
+    }
+
+    fn lines(nodes: &[Node], depth: usize) -> Vec<String> {
+        let line = |node: &Node| {
+            let commands: Vec<_> = node.explained.iter().flat_map(|step| &step.what.commands).cloned().collect();
+            format!("{:indent$}{}: {}", "", node.title(), commands.join(", "), indent = 2 * depth)
+        };
+        nodes.iter().flat_map(|node| [vec![line(node)], lines(&node.items, depth + 1)].concat()).collect()
+    }
+
+    #[test]
+    fn steps_are_found_by_their_titles_and_parts_by_their_names() {
+        const RESTART: Outline = outline(
+            "restart",
+            "Restart it",
+            &[item(ItemKind::Step, "Restart {unit}", &[]), item(ItemKind::Call, "marb::restart", &[])],
+        );
+        const UPDATE: Outline = outline(
+            "update",
+            "Update",
+            &[
+                item(ItemKind::Call, "strange", &[]),
+                item(ItemKind::Each, "Hosts", &[item(ItemKind::Step, "Copy", &[])]),
+                item(ItemKind::Hold, "Page", &[item(ItemKind::Call, "marb::restart", &[])]),
+                item(
+                    ItemKind::Call,
+                    "it is down",
+                    &[item(ItemKind::Probe, "it is down", &[]), item(ItemKind::Probe, "Cause::Disk", &[])],
+                ),
+                item(ItemKind::Check, "Copy", &[]),
+                item(ItemKind::Step, "Never", &[]),
+            ],
+        );
+        let book = Book::new("book").parts([&RESTART]);
+        let steps = vec![
+            step(&["Unheard of"], false, 0),
+            step(&["Hosts", "a", "Copy"], false, 0),
+            step(&["Hosts", "b", "Copy"], false, 0),
+            step(&["Hosts", "<strange>", "Copy"], false, 1),
+            step(&["Page", "Page"], false, 0),
+            step(&["Page", "Page", "Restart api"], false, 0),
+            step(&["Diagnose: it is down", "it is down"], true, 0),
+            step(&["Diagnose: it is down", "Suspects", "the disk", "there is room"], true, 2),
+            step(&["Copy"], true, 0),
+        ];
+        let told = Told::explained(&UPDATE, &book, &Explanation { steps });
+        assert_eq!(
+            lines(&told.items, 0),
+            [
+                "strange: ",
+                "  Unheard of: do Unheard of",
+                "Hosts: ",
+                "  Copy: do Hosts a Copy, do Hosts b Copy",
+                "Page: do Page Page",
+                "  Restart it: ",
+                "    Restart {unit}: do Page Page Restart api",
+                "    Restart it: ",
+                "it is down: ",
+                "  it is down: do Diagnose: it is down it is down",
+                "  the disk: do Diagnose: it is down Suspects the disk there is room",
+                "Copy: do Copy",
+                "Never: ",
+            ]
+        );
+    }
+}

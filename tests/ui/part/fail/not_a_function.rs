@@ -1,0 +1,6 @@
+use runbook::prelude::*;
+
+#[part]
+struct Restart;
+
+fn main() {}
