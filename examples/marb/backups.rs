@@ -23,6 +23,7 @@ pub async fn back_up(run: &Run, marb: &Marb) -> Result<Dump> {
 }
 
 /// A backup that was restored once already: what a step that can lose data asks for.
+#[part]
 pub async fn proven_backup(run: &Run, marb: &Marb) -> Result<VerifiedBackup<Dump>> {
     let server = marb.server(run);
     server.step("Make room for backups", file::directory(&marb.backups).mode(0o700)).await?;

@@ -55,7 +55,8 @@ pub async fn initial_deployment(run: &Run, new: &Deployment) -> Result<probes::R
 }
 
 /// Steps 1 and 2: the code, in a directory that belongs to the application's user.
-async fn code(run: &Run, new: &Deployment) -> Result<()> {
+#[part]
+pub async fn code(run: &Run, new: &Deployment) -> Result<()> {
     let marb = &new.marb;
     let root = file::directory(&marb.root).mode(0o755);
     let root = if marb.user.is_empty() { root } else { root.owner(&marb.user) };
@@ -67,7 +68,8 @@ async fn code(run: &Run, new: &Deployment) -> Result<()> {
 }
 
 /// Step 3: the virtual environment.
-async fn packages(run: &Run, marb: &Marb) -> Result<()> {
+#[part]
+pub async fn packages(run: &Run, marb: &Marb) -> Result<()> {
     let app = marb.app(run);
     let venv = app.step("Create the virtual environment", python::venv(marb.venv()).with("python3.11")).await?;
     let wanted = python::install(&venv).requirements(marb.root.join("requirements.txt"));
@@ -77,7 +79,8 @@ async fn packages(run: &Run, marb: &Marb) -> Result<()> {
 }
 
 /// Steps 5 and 4, in this order: the keys go into a file that is there. Keys that exist stay, or stored data would be lost.
-async fn settings(run: &Run, new: &Deployment) -> Result<()> {
+#[part]
+pub async fn settings(run: &Run, new: &Deployment) -> Result<()> {
     let (marb, path) = (&new.marb, new.marb.settings());
     let app = marb.app(run);
     app.step("Make the settings", env::from_template(marb.root.join(".env.example"), &path)).await?;
@@ -112,7 +115,8 @@ pub fn fit_for_production(marb: &Marb) -> env::Satisfies {
 }
 
 /// Step 6: role, database, rights, tables.
-async fn schema(run: &Run, marb: &Marb) -> Result<()> {
+#[part]
+pub async fn schema(run: &Run, marb: &Marb) -> Result<()> {
     let database = marb.database();
     marb.server(run).step("Make the database", postgres::provision(&database)).await?;
     let app = marb.app(run);
@@ -126,7 +130,8 @@ async fn schema(run: &Run, marb: &Marb) -> Result<()> {
 }
 
 /// Step 7: the application loads and reaches what it needs, with its own settings.
-async fn loads(run: &Run, marb: &Marb) -> Result<()> {
+#[part]
+pub async fn loads(run: &Run, marb: &Marb) -> Result<()> {
     let engine = "from app.config.database import engine; engine.connect().close()";
     let loads = python::imports(marb.venv(), "app.main").dir(&marb.root);
     probes::of("The application")
@@ -140,7 +145,8 @@ async fn loads(run: &Run, marb: &Marb) -> Result<()> {
 }
 
 /// Steps 8 and 9: the units, started before they are enabled.
-async fn services(run: &Run, marb: &Marb) -> Result<()> {
+#[part]
+pub async fn services(run: &Run, marb: &Marb) -> Result<()> {
     let server = marb.server(run);
     for unit in [API, WORKER] {
         let path = marb.root.join("deployment").join(unit);
@@ -157,7 +163,8 @@ async fn services(run: &Run, marb: &Marb) -> Result<()> {
 }
 
 /// Step 11, before step 10: nginx does not take a site whose certificate is not there.
-async fn certificate(run: &Run, new: &Deployment) -> Result<()> {
+#[part]
+pub async fn certificate(run: &Run, new: &Deployment) -> Result<()> {
     let (server, domain) = (new.marb.server(run), new.marb.domain());
     let obtain = tls::obtain(domain).nginx().email(&new.email);
     let obtain = new.authority.iter().fold(obtain, tls::Obtain::server);
@@ -167,6 +174,7 @@ async fn certificate(run: &Run, new: &Deployment) -> Result<()> {
 }
 
 /// Step 10: the site.
+#[part]
 pub async fn site(run: &Run, marb: &Marb) -> Result<()> {
     let server = marb.server(run);
     let path = marb.root.join("deployment/nginx.conf.example");

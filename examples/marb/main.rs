@@ -28,6 +28,42 @@ mod tests;
 mod trouble;
 mod updates;
 
+/// What procedures share, for their outlines.
+fn pieces() -> impl IntoIterator<Item = &'static Outline> {
+    use marb::{restart, stop, start};
+    use updates::{fetch, fetch_code_only, install, pending, migrate, no_new_errors};
+    use rollbacks::{keep_the_log, good_commit, schema_of};
+    use backups::{proven_backup};
+    use deployment::{code, packages, settings, schema, loads, services, certificate, site};
+    use trouble::{start_redis, start_database, free_the_port};
+    parts![
+        restart,
+        stop,
+        start,
+        fetch,
+        fetch_code_only,
+        install,
+        pending,
+        migrate,
+        no_new_errors,
+        keep_the_log,
+        good_commit,
+        schema_of,
+        proven_backup,
+        code,
+        packages,
+        settings,
+        schema,
+        loads,
+        services,
+        certificate,
+        site,
+        start_redis,
+        start_database,
+        free_the_port,
+    ]
+}
+
 fn book() -> Book {
     use backups::{back_up, back_up_every_night, verify_backup};
     use before::{checklist, prerequisites, verify_environment};
@@ -38,7 +74,7 @@ fn book() -> Book {
     use rollbacks::{emergency_rollback, quick_rollback, rollback_with_migration};
     use trouble::{bad_gateway, memory_is_short, migrations_fail, service_does_not_start, tasks_wait};
     use updates::{standard_update, update_breaking, update_code, update_schema};
-    Book::new("marb").about("mARB 2.0 in production").procedures(procedures![
+    Book::new("marb").about("mARB 2.0 in production").parts(pieces()).procedures(procedures![
         prerequisites,
         checklist,
         verify_environment,

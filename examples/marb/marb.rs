@@ -134,6 +134,7 @@ fn systemd_resources(probe: http::Probe) -> http::Probe {
 
 /// Restarts the API, and waits until it is healthy; then the worker. On the way back, the API is healthy too before it counts
 /// as put back.
+#[part]
 pub async fn restart(run: &Run, marb: &Marb) -> Result<()> {
     let server = marb.server(run);
     server.step("Restart the API", systemd::restart(API).ready(marb.is_healthy(), marb.patience())).await?;
@@ -142,6 +143,7 @@ pub async fn restart(run: &Run, marb: &Marb) -> Result<()> {
 }
 
 /// Stops what takes in work, then what does it.
+#[part]
 pub async fn stop(run: &Run, marb: &Marb) -> Result<()> {
     let server = marb.server(run);
     server.step("Stop the API", systemd::stop(API)).await?;
@@ -150,6 +152,7 @@ pub async fn stop(run: &Run, marb: &Marb) -> Result<()> {
 }
 
 /// Starts both services. The API is asked on the server itself: users may still see a maintenance page.
+#[part]
 pub async fn start(run: &Run, marb: &Marb) -> Result<()> {
     let server = marb.server(run);
     server.step("Start the API", systemd::start(API).ready(answers_directly(), marb.patience())).await?;

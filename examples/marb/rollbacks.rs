@@ -78,6 +78,7 @@ pub async fn emergency_rollback(run: &Run, back: &Back) -> Result<Release> {
 }
 
 /// Says what the services said last: a restart would bury it.
+#[part]
 pub async fn keep_the_log(run: &Run, marb: &Marb) -> Result<()> {
     for unit in [API, WORKER] {
         let last = marb.server(run).look(async |cx| journald::tail(cx, unit, 30).await).await?;
@@ -88,7 +89,8 @@ pub async fn keep_the_log(run: &Run, marb: &Marb) -> Result<()> {
 }
 
 /// The commit that was asked for, or the one before the last checkout.
-async fn good_commit(run: &Run, back: &Back) -> Result<String> {
+#[part]
+pub async fn good_commit(run: &Run, back: &Back) -> Result<String> {
     if let Some(commit) = &back.to {
         return Ok(commit.clone());
     }
@@ -99,7 +101,8 @@ async fn good_commit(run: &Run, back: &Back) -> Result<String> {
 }
 
 /// The newest migration of another commit, as its own code tells it: from a copy that is there for the question only.
-async fn schema_of(run: &Run, marb: &Marb, commit: &str) -> Result<String> {
+#[part]
+pub async fn schema_of(run: &Run, marb: &Marb, commit: &str) -> Result<String> {
     let root = marb.root.to_string_lossy();
     let aside = format!("{root}/.good-commit");
     let app = marb.app(run);

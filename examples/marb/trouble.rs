@@ -70,13 +70,15 @@ async fn nobody_else_has(cx: &Context, port: u16, unit: &str) -> Result<Finding>
     })
 }
 
-async fn start_redis(run: &Run, marb: &Marb) -> Result<()> {
+#[part]
+pub async fn start_redis(run: &Run, marb: &Marb) -> Result<()> {
     let server = marb.server(run);
     server.step("Start Redis", systemd::start(REDIS)).await?;
     server.check("Redis answers", marb.redis().ping().within(30.seconds())).await
 }
 
-async fn start_database(run: &Run, marb: &Marb) -> Result<()> {
+#[part]
+pub async fn start_database(run: &Run, marb: &Marb) -> Result<()> {
     let server = marb.server(run);
     server.step("Start PostgreSQL", systemd::start(POSTGRES)).await?;
     server.check("PostgreSQL answers", postgres::ready(&marb.database()).within(60.seconds())).await
@@ -88,7 +90,8 @@ pub const POSTGRES: &str = "postgresql@15-main.service";
 pub const REDIS: &str = "redis-server.service";
 
 /// Asks whoever has the port to end: a service by stopping it, a stray process by a signal, never by force first.
-async fn free_the_port(run: &Run, marb: &Marb) -> Result<()> {
+#[part]
+pub async fn free_the_port(run: &Run, marb: &Marb) -> Result<()> {
     let server = marb.server(run);
     let Some(owner) = server.look(async |cx| machine::port_owner(cx, PORT).await).await? else { return Ok(()) };
     run.say(owner.to_string());

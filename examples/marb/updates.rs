@@ -139,6 +139,7 @@ pub async fn update_breaking(run: &Run, breaking: &Breaking) -> Result<Release> 
 }
 
 /// Gets a release and checks it out.
+#[part]
 pub async fn fetch(run: &Run, marb: &Marb, revision: &str) -> Result<git::Checkout> {
     let app = marb.app(run);
     app.step("Get what is new", git::fetch(&marb.root)).await?;
@@ -146,6 +147,7 @@ pub async fn fetch(run: &Run, marb: &Marb, revision: &str) -> Result<git::Checko
 }
 
 /// Checks out a release that needs nothing but a restart.
+#[part]
 pub async fn fetch_code_only(run: &Run, marb: &Marb, revision: &str) -> Result<git::Checkout> {
     let code = fetch(run, marb, revision).await?;
     for (what, pattern) in [("packages", "requirements.txt"), ("the schema", "alembic/versions")] {
@@ -155,6 +157,7 @@ pub async fn fetch_code_only(run: &Run, marb: &Marb, revision: &str) -> Result<g
 }
 
 /// Installs the packages of a release, when it wants others.
+#[part]
 pub async fn install(run: &Run, marb: &Marb, code: &git::Checkout) -> Result<()> {
     if code.changed("requirements.txt") {
         let app = marb.app(run);
@@ -166,11 +169,13 @@ pub async fn install(run: &Run, marb: &Marb, code: &git::Checkout) -> Result<()>
 }
 
 /// The migrations that the code has and the database has not.
+#[part]
 pub async fn pending(run: &Run, marb: &Marb) -> Result<Vec<alembic::Migration>> {
     marb.app(run).look(async |cx| alembic::pending(cx, &marb.alembic()).await).await
 }
 
 /// Migrates the database; the rows of before are there afterwards.
+#[part]
 pub async fn migrate(run: &Run, to: &To, dump: &VerifiedBackup<Dump>) -> Result<Migrated> {
     // By the server's administrator: a copy is made for the rehearsal, and restoring takes PostgreSQL's own user.
     let (marb, server) = (&to.marb, to.marb.server(run));
@@ -184,7 +189,8 @@ pub async fn migrate(run: &Run, to: &To, dump: &VerifiedBackup<Dump>) -> Result<
 }
 
 /// The log of the API stays without errors for a while.
-async fn no_new_errors(run: &Run, to: &To) -> Result<()> {
+#[part]
+pub async fn no_new_errors(run: &Run, to: &To) -> Result<()> {
     let watch = std::time::Duration::from_secs(to.watch);
     if watch.is_zero() {
         return Ok(());
