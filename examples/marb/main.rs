@@ -22,6 +22,7 @@ mod emergencies;
 mod health;
 mod maintenance;
 mod marb;
+mod quick;
 mod rollbacks;
 #[cfg(test)]
 mod tests;
@@ -71,6 +72,7 @@ fn book() -> Book {
     use emergencies::{completely_down, data_loss, security_breach};
     use health::{comprehensive_health, quick_health};
     use maintenance::scheduled_maintenance;
+    use quick::{commits, logs, restart, schema, start, status, stop};
     use rollbacks::{emergency_rollback, quick_rollback, rollback_with_migration};
     use trouble::{bad_gateway, memory_is_short, migrations_fail, service_does_not_start, tasks_wait};
     use updates::{standard_update, update_breaking, update_code, update_schema};
@@ -100,6 +102,13 @@ fn book() -> Book {
         back_up,
         back_up_every_night,
         verify_backup,
+        status,
+        logs,
+        commits,
+        schema,
+        restart,
+        stop,
+        start,
     ])
 }
 

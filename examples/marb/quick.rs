@@ -1,0 +1,78 @@
+//! Quick reference: single commands, each with the care a command does not take.
+
+use clap::Args;
+use runbook::prelude::*;
+use runbook::steps::{alembic, git, journald, systemd};
+use serde::{Deserialize, Serialize};
+
+use crate::marb::{API, Marb, WORKER};
+
+/// Status of both services.
+#[procedure(target = marb.on)]
+pub async fn status(run: &Run, marb: &Marb) -> Result<()> {
+    for unit in [API, WORKER] {
+        let status = marb.server(run).look(async |cx| systemd::status(cx, unit).await).await?;
+        run.say(status.line());
+    }
+    Ok(())
+}
+
+/// Whose log, and how much of it.
+#[derive(Debug, Clone, Args, Serialize, Deserialize)]
+pub struct Log {
+    #[command(flatten)]
+    pub marb: Marb,
+    /// The unit.
+    #[arg(long, default_value = API)]
+    pub unit: String,
+    /// How many lines.
+    #[arg(long, default_value_t = 50)]
+    pub lines: u32,
+}
+
+/// The last lines of a log.
+#[procedure(target = log.marb.on)]
+pub async fn logs(run: &Run, log: &Log) -> Result<()> {
+    let server = log.marb.server(run);
+    let lines = server.look(async |cx| journald::tail(cx, log.unit.as_str(), log.lines).await).await?;
+    lines.iter().for_each(|line| run.say(line.to_string()));
+    Ok(())
+}
+
+/// Restart both services, and wait until they serve.
+#[procedure(target = marb.on)]
+pub async fn restart(run: &Run, marb: &Marb) -> Result<()> {
+    crate::marb::restart(run, marb).await
+}
+
+/// Stop both services.
+#[procedure(target = marb.on)]
+pub async fn stop(run: &Run, marb: &Marb) -> Result<()> {
+    run.confirm("Stop mARB? Users will notice.").await?;
+    crate::marb::stop(run, marb).await
+}
+
+/// Start both services, and wait until they serve.
+#[procedure(target = marb.on)]
+pub async fn start(run: &Run, marb: &Marb) -> Result<()> {
+    crate::marb::start(run, marb).await
+}
+
+/// Where the schema is, and what is still to be run.
+#[procedure(target = marb.on)]
+pub async fn schema(run: &Run, marb: &Marb) -> Result<()> {
+    let app = marb.app(run);
+    let current = app.look(async |cx| alembic::current(cx, &marb.alembic()).await).await?;
+    let pending = app.look(async |cx| alembic::pending(cx, &marb.alembic()).await).await?;
+    run.say(format!("the database is at {}", current.join(", ")));
+    pending.iter().for_each(|migration| run.say(format!("to be run: {migration}")));
+    Ok(())
+}
+
+/// The last commits, newest first.
+#[procedure(target = marb.on)]
+pub async fn commits(run: &Run, marb: &Marb) -> Result<()> {
+    let commits = marb.app(run).look(async |cx| git::log(cx, &marb.root, 10).await).await?;
+    commits.iter().for_each(|commit| run.say(commit.to_string()));
+    Ok(())
+}
