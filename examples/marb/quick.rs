@@ -41,26 +41,26 @@ pub async fn logs(run: &Run, log: &Log) -> Result<()> {
 
 /// Restart both services, and wait until they serve.
 #[procedure(target = marb.on)]
-pub async fn restart(run: &Run, marb: &Marb) -> Result<()> {
+pub async fn restart_services(run: &Run, marb: &Marb) -> Result<()> {
     crate::marb::restart(run, marb).await
 }
 
 /// Stop both services.
 #[procedure(target = marb.on)]
-pub async fn stop(run: &Run, marb: &Marb) -> Result<()> {
+pub async fn stop_services(run: &Run, marb: &Marb) -> Result<()> {
     run.confirm("Stop mARB? Users will notice.").await?;
     crate::marb::stop(run, marb).await
 }
 
 /// Start both services, and wait until they serve.
 #[procedure(target = marb.on)]
-pub async fn start(run: &Run, marb: &Marb) -> Result<()> {
+pub async fn start_services(run: &Run, marb: &Marb) -> Result<()> {
     crate::marb::start(run, marb).await
 }
 
 /// Where the schema is, and what is still to be run.
 #[procedure(target = marb.on)]
-pub async fn schema(run: &Run, marb: &Marb) -> Result<()> {
+pub async fn revisions(run: &Run, marb: &Marb) -> Result<()> {
     let app = marb.app(run);
     let current = app.look(async |cx| alembic::current(cx, &marb.alembic()).await).await?;
     let pending = app.look(async |cx| alembic::pending(cx, &marb.alembic()).await).await?;
