@@ -30,7 +30,7 @@ mod trouble;
 mod updates;
 
 /// What procedures share, for their outlines.
-fn pieces() -> impl IntoIterator<Item = &'static Outline> {
+fn pieces() -> impl IntoIterator<Item = &'static runbook::Outline> {
     use marb::{restart, stop, start};
     use updates::{fetch, fetch_code_only, install, pending, migrate, no_new_errors};
     use rollbacks::{keep_the_log, good_commit, schema_of};
