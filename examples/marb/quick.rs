@@ -35,7 +35,9 @@ pub struct Log {
 pub async fn logs(run: &Run, log: &Log) -> Result<()> {
     let server = log.marb.server(run);
     let lines = server.look(async |cx| journald::tail(cx, log.unit.as_str(), log.lines).await).await?;
-    lines.iter().for_each(|line| run.say(line.to_string()));
+    for line in lines {
+        run.say(line.to_string());
+    }
     Ok(())
 }
 
@@ -65,7 +67,9 @@ pub async fn revisions(run: &Run, marb: &Marb) -> Result<()> {
     let current = app.look(async |cx| alembic::current(cx, &marb.alembic()).await).await?;
     let pending = app.look(async |cx| alembic::pending(cx, &marb.alembic()).await).await?;
     run.say(format!("the database is at {}", current.join(", ")));
-    pending.iter().for_each(|migration| run.say(format!("to be run: {migration}")));
+    for migration in pending {
+        run.say(format!("to be run: {migration}"));
+    }
     Ok(())
 }
 
@@ -73,6 +77,8 @@ pub async fn revisions(run: &Run, marb: &Marb) -> Result<()> {
 #[procedure(target = marb.on)]
 pub async fn commits(run: &Run, marb: &Marb) -> Result<()> {
     let commits = marb.app(run).look(async |cx| git::log(cx, &marb.root, 10).await).await?;
-    commits.iter().for_each(|commit| run.say(commit.to_string()));
+    for commit in commits {
+        run.say(commit.to_string());
+    }
     Ok(())
 }
