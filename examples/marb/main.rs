@@ -31,12 +31,12 @@ mod updates;
 
 /// What procedures share, for their outlines.
 fn pieces() -> impl IntoIterator<Item = &'static runbook::Outline> {
-    use marb::{restart, stop, start};
-    use updates::{fetch, fetch_code_only, install, pending, migrate, no_new_errors};
-    use rollbacks::{keep_the_log, good_commit, schema_of};
-    use backups::{proven_backup};
-    use deployment::{code, packages, settings, schema, loads, services, certificate, site};
-    use trouble::{start_redis, start_database, free_the_port};
+    use backups::proven_backup;
+    use deployment::{certificate, code, loads, packages, schema, services, settings, site};
+    use marb::{restart, start, stop};
+    use rollbacks::{good_commit, keep_the_log, schema_of};
+    use trouble::{free_the_port, start_database, start_redis};
+    use updates::{fetch, fetch_code_only, install, migrate, no_new_errors, pending};
     parts![
         restart,
         stop,
