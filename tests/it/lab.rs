@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use crate::example;
 
+mod claims;
 mod deployment;
 mod kills;
 mod migrations;
