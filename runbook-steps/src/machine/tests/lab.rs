@@ -7,8 +7,9 @@ use runbook::Command;
 use runbook::command::Input;
 use runbook::host::{Container, Files, Host, Local, Process as Started};
 
-use super::conformance::{agree, suite};
+use super::conformance::{SAID, suite};
 use super::*;
+use crate::conformance::agree;
 
 fn lab() -> Context {
     let name = std::env::var("RUNBOOK_LAB_CONTAINER").expect("names the lab: eval \"$(tests/lab/up)\"");
@@ -18,7 +19,7 @@ fn lab() -> Context {
 #[tokio::test]
 #[ignore = "needs the lab: tests/all runs it"]
 async fn a_real_machine_says_what_it_said() {
-    agree(&suite(lab()).await);
+    agree(&suite(lab()).await, SAID);
 }
 
 #[tokio::test]
