@@ -33,6 +33,8 @@ pub mod python;
 pub mod redis;
 pub mod sizes;
 pub mod systemd;
+#[cfg(test)]
+mod taking;
 #[cfg(feature = "tls")]
 pub mod tls;
 pub mod tool;
