@@ -47,6 +47,7 @@ mod handle;
 mod keep;
 mod latest;
 mod make;
+mod place;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 mod rehearse;

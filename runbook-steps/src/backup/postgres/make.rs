@@ -11,10 +11,11 @@ use serde::{Deserialize, Serialize};
 
 use super::super::archive;
 use super::super::handle::{self, Kept as _};
+use super::super::place::Place;
 use super::dump::needed;
 use super::{Contents, Dump, Format, version_of, with_pass};
 use crate::command::word;
-use crate::file::{self, DirectoryBefore, MakeDirectory};
+use crate::file::DirectoryBefore;
 use crate::postgres::{Ask, Database, open};
 
 /// A database to back up.
@@ -63,8 +64,8 @@ impl DumpSource {
 }
 
 impl BackUpDatabase {
-    fn make_dir(&self) -> MakeDirectory {
-        file::directory(&self.dir)
+    fn place(&self) -> Place<'_> {
+        Place(&self.dir)
     }
 
     fn foreseen(&self, name: &str, contents: Contents) -> Dump {
@@ -80,18 +81,6 @@ impl BackUpDatabase {
             tools: Vec::new(),
             taken_at: None,
         }
-    }
-
-    /// A name that is free now: the time, and a number when there is one already.
-    async fn free(&self, cx: &Context, name: &str, now: Timestamp) -> Result<PathBuf> {
-        let first = format!("{name}-{}", now.strftime("%Y%m%dT%H%M%SZ"));
-        let mut path = self.dir.join(&first);
-        let mut number = 2;
-        while cx.files().stat(&path).await?.is_some() {
-            path = self.dir.join(format!("{first}.{number}"));
-            number += 1;
-        }
-        Ok(path)
     }
 
     /// Fills a directory with the dump and what it says of itself.
@@ -134,11 +123,6 @@ fn packed(dump: Command, file: &Path) -> Pipeline {
     (dump | Command::new("zstd").args(["-T0", "-3", "-q", "-c"])).into_file(file, 0o600)
 }
 
-/// The hidden place where a dump is made.
-fn partial(path: &Path) -> PathBuf {
-    handle::beside(path, "partial")
-}
-
 #[async_trait]
 impl Step for BackUpDatabase {
     type Before = DumpBefore;
@@ -168,12 +152,8 @@ impl Step for BackUpDatabase {
         for program in ["pg_dump", "zstd"] {
             version_of(cx, program).await.map_err(|error| error.hint("apt-get install postgresql-client zstd"))?;
         }
-        let dir = match self.make_dir().survey(cx).await? {
-            Survey::Already(_) => None,
-            Survey::Change { before, .. } => Some(before),
-        };
-        let taken_at = cx.now();
-        let path = self.free(cx, &name, taken_at).await?;
+        let (dir, taken_at) = (self.place().missing(cx).await?, cx.now());
+        let path = self.place().free(cx, &name, taken_at).await?;
         let foreseen = self.foreseen(&name, contents);
         let rows = foreseen.contents.total();
         let diff = Diff::none().and_add(format!("{} with {rows} rows", foreseen.path.display()));
@@ -185,11 +165,7 @@ impl Step for BackUpDatabase {
             made.require_whole(cx).await?;
             return Ok(made);
         }
-        self.make_dir().apply(cx, &before.dir.clone().unwrap_or_default()).await?;
-        let partial = partial(&before.path);
-        cx.files().remove(&partial).await?;
-        cx.files().make_dir(&partial).await?;
-        cx.files().set(&partial, &Attributes::mode(0o700)).await?;
+        let partial = self.place().begin(cx, &before.path, before.dir.as_ref()).await?;
         match self.fill(cx, &partial, before).await {
             Ok(dump) => {
                 cx.files().rename(&partial, &before.path).await?;
@@ -216,16 +192,6 @@ impl Rollback for BackUpDatabase {
             cx.warn(format!("{} stays: {why}", before.path.display()));
             return Ok(());
         }
-        let partial = partial(&before.path);
-        if cx.files().stat(&before.path).await?.is_some() {
-            // Half a dump must not be found under its name.
-            cx.files().remove(&partial).await?;
-            cx.files().rename(&before.path, &partial).await?;
-        }
-        cx.files().remove(&partial).await?;
-        match &before.dir {
-            Some(dir) => self.make_dir().rollback(cx, dir).await,
-            None => Ok(()),
-        }
+        self.place().take_back(cx, &before.path, before.dir.as_ref()).await
     }
 }
