@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use crate::example;
 
+mod backups;
 mod deployment;
 mod kills;
 mod migrations;
