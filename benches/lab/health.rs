@@ -89,7 +89,8 @@ pub(crate) fn rows(rounds: usize) -> Vec<Row> {
     let (runtime, site, url) = (runtime(), site(), database::url());
     let ask = |only: Option<usize>| {
         let inputs = Stored::of(&Probed { site: site.clone(), only }).expect("it is stored");
-        let runner = Runner::new(Book::new("figures").procedures(procedures![health])).store(Arc::new(MemoryStore::default()));
+        let runner =
+            Runner::new(Book::new("figures").procedures(procedures![health])).store(Arc::new(MemoryStore::default()));
         time(|| {
             let finished = runtime.block_on(runner.run("health", inputs)).expect("it begins");
             assert_eq!(finished.outcome(), Outcome::Done);

@@ -107,8 +107,16 @@ impl Lab {
 
     /// Runs a procedure on the server.
     fn begin(&self, procedure: &str, more: &[&str]) -> Command {
+        self.begin_at(&format!("container:{}", self.container), procedure, more)
+    }
+
+    /// The same, with the server reached in this way.
+    fn begin_at(&self, place: &str, procedure: &str, more: &[&str]) -> Command {
         let mut marb = marb();
-        marb.args(["run", procedure, "--on", &format!("container:{}", self.container), "--patience", "60"]);
+        marb.args(["run", procedure, "--on", place]);
+        if !more.contains(&"--patience") {
+            marb.args(["--patience", "60"]);
+        }
         marb.args(["--url", &format!("https://{}", variable("RUNBOOK_LAB_DOMAIN"))]);
         marb.args(["--at", &variable("RUNBOOK_LAB_ADDRESS"), "--ca", &variable("RUNBOOK_LAB_CA")]);
         marb.args(more).arg("--journal").arg(self.journals());
