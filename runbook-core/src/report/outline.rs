@@ -28,6 +28,7 @@ fn word(kind: ItemKind) -> &'static str {
         ItemKind::Approve => "approval of",
         ItemKind::Window => "only in window",
         ItemKind::Call => "procedure",
+        ItemKind::Around => "inside",
         ItemKind::If => "if",
         ItemKind::Else => "else",
         ItemKind::Match => "depending on",
@@ -74,9 +75,10 @@ pub fn markdown(outline: &'static Outline) -> String {
 
 impl Node {
     fn line(&self) -> String {
-        match self.part {
-            Some(_) => self.title().to_owned(),
-            None => line_of(self.kind, self.title(), self.code, !self.items.is_empty()),
+        let is_named = self.part.is_some() || self.kind == ItemKind::Around && self.shown.is_some();
+        match is_named {
+            true => self.title().to_owned(),
+            false => line_of(self.kind, self.title(), self.code, !self.items.is_empty()),
         }
     }
 
@@ -199,8 +201,8 @@ fn markdown_items(out: &mut String, items: &[Node], indent: &str) {
 /// Whether nothing is known of an item but its source.
 fn is_told_by_code(item: &Node) -> bool {
     let is_known = !item.explained.is_empty() || item.part.is_some();
-    let has_questions = item.kind == ItemKind::Call && !item.items.is_empty();
-    !is_known && !has_questions && !item.code.is_empty() && item.code != item.title
+    let has_told = matches!(item.kind, ItemKind::Call | ItemKind::Around) && !item.items.is_empty();
+    !is_known && !has_told && !item.code.is_empty() && item.code != item.title
 }
 
 /// Docs are Markdown already.
@@ -349,7 +351,7 @@ fn shape(kind: ItemKind) -> (&'static str, &'static str) {
     match kind {
         ItemKind::Check | ItemKind::Require | ItemKind::Observe | ItemKind::Probe | ItemKind::Window => ("[/", "/]"),
         ItemKind::Confirm | ItemKind::Checklist | ItemKind::Approve => ("[\\", "\\]"),
-        ItemKind::Call => ("[[", "]]"),
+        ItemKind::Call | ItemKind::Around => ("[[", "]]"),
         ItemKind::PointOfNoReturn => (">", "]"),
         _ => ("[", "]"),
     }
@@ -386,6 +388,7 @@ mod tests {
                 &[item(ItemKind::Step, "Update dependencies", &[])],
             ),
             item(ItemKind::Each, "Restart services", &[item(ItemKind::Step, "Restart", &[])]),
+            item(ItemKind::Around, "site.watched", &[item(ItemKind::Step, "Reload", &[])]),
             item(ItemKind::Irreversible, "Tell the team", &[]),
             item(ItemKind::Check, "Health", &[]),
         ],
@@ -404,8 +407,10 @@ Standard update
   2.1  Update dependencies
 3  for each: Restart services
   3.1  Restart
-4  Tell the team (cannot be undone)
-5  check: Health
+4  inside: site.watched
+  4.1  Reload
+5  Tell the team (cannot be undone)
+6  check: Health
 ";
         assert_eq!(text(&OUTLINE), expected);
     }
@@ -424,8 +429,10 @@ Takes 15 minutes.
    1. **Update dependencies**
 3. for each: Restart services
    1. **Restart**
-4. **Tell the team** — cannot be undone
-5. check: Health
+4. inside: site.watched
+   1. **Reload**
+5. **Tell the team** — cannot be undone
+6. check: Health
 ";
         assert_eq!(markdown(&OUTLINE), expected);
     }
@@ -447,12 +454,16 @@ flowchart TD
     n5[\"Restart\"]
     n4 -->|\"next\"| n5
     n5 --> n4
-    n6[\"Tell the team (cannot be undone)\"]
+    n6[[\"inside: site.watched\"]]
     n4 --> n6
-    n7[/\"check: Health\"/]
+    n7[\"Reload\"]
     n6 --> n7
-    n8([\"done\"])
+    n8[\"Tell the team (cannot be undone)\"]
     n7 --> n8
+    n9[/\"check: Health\"/]
+    n8 --> n9
+    n10([\"done\"])
+    n9 --> n10
 ";
         assert_eq!(mermaid(&OUTLINE), expected);
     }

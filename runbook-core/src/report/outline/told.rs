@@ -74,6 +74,10 @@ enum Title {
 }
 
 impl Title {
+    fn exactly(text: &str) -> Self {
+        Self::Like(text.replace('{', "{{").replace('}', "}}"))
+    }
+
     fn fits(&self, title: &str) -> bool {
         match self {
             Self::Like(pattern) => like(pattern, title),
@@ -107,6 +111,14 @@ fn like(pattern: &str, text: &str) -> bool {
     }
     true
 }
+
+/// Whether the first of these texts are like the titles.
+fn fit(titles: &[Title], texts: &[String]) -> bool {
+    titles.iter().zip(texts).all(|(title, text)| title.fits(text))
+}
+
+/// How many scopes a call with a body may open around it, to be looked through.
+const MOST_SCOPES: usize = 2;
 
 struct Teller<'a> {
     book: Option<&'a Book>,
@@ -143,6 +155,7 @@ impl Teller<'_> {
             }
             ItemKind::Hold => self.claim(&mut node, &[like(), like()], false),
             ItemKind::Call => return self.call(node, item),
+            ItemKind::Around => return self.around(node, item),
             _ => {}
         }
         node.items = match item.kind {
@@ -170,19 +183,68 @@ impl Teller<'_> {
             self.claim_questions(&mut node);
             return node;
         }
-        let Some(part) = self.known(item.title) else { return node };
+        if let Some(part) = self.known(item.title) {
+            self.part(&mut node, part);
+        }
+        node
+    }
+
+    fn part(&mut self, node: &mut Node, part: &'static Outline) {
         node.part = Some(Called { name: part.name, title: part.title, doc: part.doc });
         node.shown = Some(part.title.to_owned());
         if !self.inside.contains(&part.name) {
             self.inside.push(part.name);
             node.items = if self.is_procedure(part) {
-                self.within([Title::Like(part.title.replace('{', "{{").replace('}', "}}"))], part.items)
+                self.within([Title::exactly(part.title)], part.items)
             } else {
                 self.nodes(part.items)
             };
             self.inside.pop();
         }
+    }
+
+    /// A call with a body, which it runs in scopes that only it knows.
+    fn around(&mut self, mut node: Node, item: &'static Item) -> Node {
+        if let Some(part) = self.known(item.title) {
+            self.part(&mut node, part);
+        }
+        let scopes = self.scopes_of(item.items);
+        if node.shown.is_none() && !scopes.is_empty() {
+            node.shown = Some(scopes.join(": "));
+        }
+        let body = self.within(scopes.iter().map(|scope| Title::exactly(scope)), item.items);
+        node.items.extend(body);
         node
+    }
+
+    /// The scopes in which most of these items are found.
+    fn scopes_of(&mut self, items: &'static [Item]) -> Vec<String> {
+        let mut candidates = vec![Vec::new()];
+        for step in self.steps {
+            for more in 1..=MOST_SCOPES {
+                let scopes = step.title.get(self.around.len()..self.around.len() + more);
+                let is_here = step.title.len() > self.around.len() + more && fit(&self.around, &step.title);
+                candidates.extend(scopes.filter(|_| is_here).map(<[String]>::to_vec));
+            }
+        }
+        candidates.dedup();
+        let mut most = (0, Vec::new());
+        for scopes in candidates {
+            let found = self.found_within(&scopes, items);
+            if found > most.0 {
+                most = (found, scopes);
+            }
+        }
+        most.1
+    }
+
+    /// How many steps these items would be, in these scopes.
+    fn found_within(&mut self, scopes: &[String], items: &'static [Item]) -> usize {
+        let before = self.claimed.clone();
+        self.within(scopes.iter().map(|scope| Title::exactly(scope)), items);
+        let found = self.claimed.len() - before.len();
+        self.claimed = before;
+        found
     }
 
     /// The part or procedure that this path leads to.
@@ -197,10 +259,8 @@ impl Teller<'_> {
 
     /// Takes the explained steps of these titles, in the scopes around.
     fn claim(&mut self, node: &mut Node, titles: &[Title], asks: bool) {
-        let path: Vec<&Title> = self.around.iter().chain(titles).collect();
-        let here = |step: &Explained| {
-            step.title.len() == path.len() && path.iter().zip(&step.title).all(|(title, text)| title.fits(text))
-        };
+        let path: Vec<Title> = self.around.iter().chain(titles).cloned().collect();
+        let here = |step: &Explained| step.title.len() == path.len() && fit(&path, &step.title);
         let found: Vec<usize> =
             (0..self.steps.len()).filter(|at| self.steps[*at].asks == asks && here(&self.steps[*at])).collect();
         self.give(node, found);
@@ -417,6 +477,51 @@ mod tests {
                 "Copy: do Copy",
                 "Never: ",
             ]
+        );
+    }
+
+    #[test]
+    fn the_body_of_a_call_is_found_in_the_scope_that_the_call_opens() {
+        const FETCH: Outline = outline("fetch", "Fetch it", &[item(ItemKind::Step, "Fetch", &[])]);
+        const WATCHED: Outline = outline("watched", "Watch it", &[item(ItemKind::Check, "Watching", &[])]);
+        const BODY: &[Item] = &[
+            item(ItemKind::Call, "fetch", &[]),
+            item(ItemKind::Each, "Hosts", &[item(ItemKind::Step, "Copy", &[])]),
+            item(ItemKind::Check, "Well", &[]),
+        ];
+        const AROUND: Outline = outline(
+            "update",
+            "Update",
+            &[item(ItemKind::Check, "Well", &[]), item(ItemKind::Around, "site.watched", BODY)],
+        );
+        const OF_A_PART: Outline = outline("update", "Update", &[item(ItemKind::Around, "site::watched", BODY)]);
+        let book = Book::new("book").parts([&FETCH, &WATCHED]);
+        let body = |scopes: &[&str]| {
+            let inside = |titles: &[&str], asks| step(&[scopes, titles].concat(), asks, 0);
+            vec![inside(&["Fetch"], false), inside(&["Hosts", "a", "Copy"], false), inside(&["Well"], true)]
+        };
+        let told = |outline, before: &[Explained], scopes: &[&str]| {
+            let steps = [before.to_vec(), body(scopes)].concat();
+            lines(&Told::explained(outline, &book, &Explanation { steps }).items, 0).join("\n")
+        };
+        assert_eq!(
+            told(&AROUND, &[step(&["Well"], true, 0)], &["while {it} is watched"]),
+            "Well: do Well\n\
+             while {it} is watched: \n  \
+             Fetch it: \n    \
+             Fetch: do while {it} is watched Fetch\n  \
+             Hosts: \n    \
+             Copy: do while {it} is watched Hosts a Copy\n  \
+             Well: do while {it} is watched Well"
+        );
+        let deeper = told(&AROUND, &[], &["Sites", "b"]);
+        assert!(deeper.contains("\nSites: b: \n  Fetch it: \n    Fetch: do Sites b Fetch\n"), "{deeper}");
+        let without = told(&AROUND, &[], &[]);
+        assert!(without.contains("\nsite.watched: \n  Fetch it: \n    Fetch: do Fetch\n"), "{without}");
+        let part = told(&OF_A_PART, &[step(&["Watching"], true, 0)], &["watching"]);
+        assert!(
+            part.starts_with("Watch it: \n  Watching: do Watching\n  Fetch it: \n    Fetch: do watching Fetch"),
+            "{part}"
         );
     }
 }
