@@ -22,7 +22,9 @@ pub async fn back_up(run: &Run, marb: &Marb) -> Result<Dump> {
     Ok(proven.backup().clone())
 }
 
-/// A backup that was restored once already: what a step that can lose data asks for.
+/// Make a backup and prove it.
+///
+/// It was restored once already: what a step that can lose data asks for.
 #[part]
 pub async fn proven_backup(run: &Run, marb: &Marb) -> Result<VerifiedBackup<Dump>> {
     let server = marb.server(run);
@@ -61,7 +63,7 @@ pub async fn back_up_every_night(run: &Run, nightly: &Nightly) -> Result<()> {
     let timer = format!(
         "[Unit]\nDescription=Backup of mARB every night\n\n[Timer]\nOnCalendar={}\nPersistent=true\n\n\
          [Install]\nWantedBy=timers.target\n",
-        nightly.at
+        nightly.calendar
     );
     server.step("Install the service", systemd::install("marb-backup.service", service)).await?;
     server.step("Install the timer", systemd::install("marb-backup.timer", timer)).await?;
@@ -80,5 +82,5 @@ pub struct Nightly {
     pub program: PathBuf,
     /// When, as systemd.time(7) writes it.
     #[arg(long, default_value = "*-*-* 02:30:00 UTC")]
-    pub at: String,
+    pub calendar: String,
 }

@@ -138,7 +138,7 @@ pub async fn update_breaking(run: &Run, breaking: &Breaking) -> Result<Release> 
     Ok(release)
 }
 
-/// Gets a release and checks it out.
+/// Get the release.
 #[part]
 pub async fn fetch(run: &Run, marb: &Marb, revision: &str) -> Result<git::Checkout> {
     let app = marb.app(run);
@@ -146,7 +146,9 @@ pub async fn fetch(run: &Run, marb: &Marb, revision: &str) -> Result<git::Checko
     app.step("Check out the release", git::checkout(&marb.root, revision)).await
 }
 
-/// Checks out a release that needs nothing but a restart.
+/// Get a release that needs nothing but a restart.
+///
+/// One that changes `requirements.txt` or `alembic/versions` is refused.
 #[part]
 pub async fn fetch_code_only(run: &Run, marb: &Marb, revision: &str) -> Result<git::Checkout> {
     let code = fetch(run, marb, revision).await?;
@@ -156,7 +158,7 @@ pub async fn fetch_code_only(run: &Run, marb: &Marb, revision: &str) -> Result<g
     Ok(code)
 }
 
-/// Installs the packages of a release, when it wants others.
+/// Install its packages.
 #[part]
 pub async fn install(run: &Run, marb: &Marb, code: &git::Checkout) -> Result<()> {
     if code.changed("requirements.txt") {
@@ -168,13 +170,17 @@ pub async fn install(run: &Run, marb: &Marb, code: &git::Checkout) -> Result<()>
     Ok(())
 }
 
-/// The migrations that the code has and the database has not.
+/// See which migrations are pending.
+///
+/// Those that the code has (`alembic heads`) and the database has not (`alembic current`).
 #[part]
 pub async fn pending(run: &Run, marb: &Marb) -> Result<Vec<alembic::Migration>> {
     marb.app(run).look(async |cx| alembic::pending(cx, &marb.alembic()).await).await
 }
 
-/// Migrates the database; the rows of before are there afterwards.
+/// Migrate the database.
+///
+/// The rows of before are there afterwards.
 #[part]
 pub async fn migrate(run: &Run, to: &To, dump: &VerifiedBackup<Dump>) -> Result<Migrated> {
     // By the server's administrator: a copy is made for the rehearsal, and restoring takes PostgreSQL's own user.
@@ -188,7 +194,7 @@ pub async fn migrate(run: &Run, to: &To, dump: &VerifiedBackup<Dump>) -> Result<
     Ok(migrated)
 }
 
-/// The log of the API stays without errors for a while.
+/// See that the log stays without errors for a while.
 #[part]
 pub async fn no_new_errors(run: &Run, to: &To) -> Result<()> {
     let watch = std::time::Duration::from_secs(to.watch);

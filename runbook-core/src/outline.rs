@@ -51,6 +51,8 @@ pub enum ItemKind {
     Observe,
     /// `run.probe`
     Probe,
+    /// `run.look`, with the fact that is read.
+    Look,
     /// `run.each`
     Each,
     /// `run.both`, with a branch for each side.

@@ -27,6 +27,7 @@ fn word(kind: ItemKind) -> &'static str {
         ItemKind::Checklist => "checklist",
         ItemKind::Approve => "approval of",
         ItemKind::Window => "only in window",
+        ItemKind::Look => "read",
         ItemKind::Call => "procedure",
         ItemKind::Around => "inside",
         ItemKind::If => "if",
@@ -39,7 +40,7 @@ fn word(kind: ItemKind) -> &'static str {
 
 /// Whether the title is a piece of source, rather than words for people.
 fn is_code(kind: ItemKind) -> bool {
-    matches!(kind, ItemKind::If | ItemKind::Match | ItemKind::Arm | ItemKind::Loop)
+    matches!(kind, ItemKind::If | ItemKind::Match | ItemKind::Arm | ItemKind::Loop | ItemKind::Look)
 }
 
 /// An item in one line.
@@ -49,11 +50,12 @@ fn line(item: &Item) -> String {
 
 fn line_of(kind: ItemKind, title: &str, code: &str, is_full: bool) -> String {
     let title = if title.is_empty() { code } else { title };
-    let title = if is_code(kind) { format!("`{title}`") } else { title.to_owned() };
+    let title = if is_code(kind) { format!("`{}`", plainly(title)) } else { title.to_owned() };
     match (kind, word(kind)) {
         (_, "") => title,
         (ItemKind::Else, word) if title.is_empty() => word.to_owned(),
-        (ItemKind::Else, word) => format!("{word} if `{title}`"),
+        (ItemKind::Else, word) => format!("{word} if `{}`", plainly(&title)),
+        (ItemKind::Look, word) => format!("{word}: {title}"),
         (ItemKind::Irreversible, word) => format!("{title} ({word})"),
         // A call that was told has something in it: questions.
         (ItemKind::Call, _) if is_full => format!("look at: {title}"),
@@ -61,6 +63,11 @@ fn line_of(kind: ItemKind, title: &str, code: &str, is_full: bool) -> String {
         (_, word) if title.is_empty() => word.to_owned(),
         (_, word) => format!("{word}: {title}"),
     }
+}
+
+/// Source without what says nothing to a person.
+fn plainly(code: &str) -> String {
+    code.replace(".await?", "").replace(".await", "").replace(")?", ")")
 }
 
 /// The outline as indented lines.
@@ -75,15 +82,23 @@ pub fn markdown(outline: &'static Outline) -> String {
 
 impl Node {
     fn line(&self) -> String {
-        let is_named = self.part.is_some() || self.kind == ItemKind::Around && self.shown.is_some();
-        match is_named {
-            true => self.title().to_owned(),
-            false => line_of(self.kind, self.title(), self.code, !self.items.is_empty()),
+        match (self.kind, &self.shown) {
+            _ if self.part.is_some() => self.title().to_owned(),
+            (ItemKind::Around, Some(shown)) => shown.clone(),
+            (ItemKind::Arm | ItemKind::Look | ItemKind::Window, Some(shown)) => format!("{}: {shown}", word(self.kind)),
+            _ => line_of(self.kind, self.title(), self.code, !self.items.is_empty()),
         }
     }
 
     /// What to read below its line: words, and commands to type.
     fn pieces(&self) -> Vec<Piece> {
+        if self.kind == ItemKind::Checklist {
+            let points = self.explained.iter().flat_map(|asked| asked.what.summary.lines());
+            return points.map(|point| Piece::Words(format!("☐ {point}"))).collect();
+        }
+        if matches!(self.kind, ItemKind::Confirm | ItemKind::Approve | ItemKind::Window) {
+            return Vec::new();
+        }
         self.explained.iter().flat_map(|step| pieces(self, step)).collect()
     }
 }
@@ -179,8 +194,8 @@ fn markdown_items(out: &mut String, items: &[Node], indent: &str) {
         let number = format!("{}. ", n + 1);
         let below = format!("{indent}{}", " ".repeat(number.len()));
         let _ = writeln!(out, "{indent}{number}{}", markdown_line(item));
-        let mut pieces: Vec<_> =
-            item.docs().filter(|doc| !doc.trim().is_empty()).map(|doc| Piece::Words(doc.to_owned())).collect();
+        let docs: Vec<_> = item.docs().filter(|doc| !doc.trim().is_empty()).collect();
+        let mut pieces: Vec<_> = if docs.is_empty() { Vec::new() } else { vec![Piece::Words(docs.join("\n"))] };
         let docs = pieces.len();
         pieces.extend(item.pieces());
         if matches!(pieces.first(), Some(Piece::Words(_))) || is_told_by_code(item) {
@@ -202,16 +217,21 @@ fn markdown_items(out: &mut String, items: &[Node], indent: &str) {
 fn is_told_by_code(item: &Node) -> bool {
     let is_known = !item.explained.is_empty() || item.part.is_some();
     let has_told = matches!(item.kind, ItemKind::Call | ItemKind::Around) && !item.items.is_empty();
-    !is_known && !has_told && !item.code.is_empty() && item.code != item.title
+    !is_known && !has_told && item.kind != ItemKind::Look && !item.code.is_empty() && item.code != item.title
 }
 
 /// Docs are Markdown already.
 fn markdown_piece(out: &mut String, piece: &Piece, indent: &str, is_doc: bool) {
     match piece {
         Piece::Words(words) => {
-            for line in words.lines() {
-                let line = if is_doc { line.to_owned() } else { prose(line) };
-                let _ = writeln!(out, "{indent}{line}  ");
+            // The lines of docs flow, but for the last one.
+            let last = words.lines().count() - 1;
+            for (n, line) in words.lines().enumerate() {
+                match is_doc && n < last {
+                    true => _ = writeln!(out, "{indent}{}", line.trim_end()),
+                    false if is_doc => _ = writeln!(out, "{indent}{line}  "),
+                    false => _ = writeln!(out, "{indent}{}  ", prose(line)),
+                }
             }
         }
         Piece::Commands(commands) => {
@@ -230,6 +250,7 @@ fn markdown_line(item: &Node) -> String {
     match item.kind {
         ItemKind::Step => format!("**{title}**"),
         ItemKind::Irreversible => format!("**{title}** — cannot be undone"),
+        ItemKind::Arm if item.shown.is_some() => format!("*when {}*:", prose(item.title())),
         ItemKind::If | ItemKind::Else | ItemKind::Match | ItemKind::Arm | ItemKind::Loop => {
             format!("*{}*:", item.line())
         }

@@ -157,6 +157,9 @@ impl<'ast> Visit<'ast> for Reader {
         if let Some(method) = known.filter(|_| view || self.is_run(&call.receiver)) {
             return self.run_method(method, call);
         }
+        if call.method == "look" && (view || self.is_run(&call.receiver)) {
+            return self.items.extend(call.args.first().map(look));
+        }
         let Some(body) = self.given_run(&call.args) else { return };
         let mut call = call.clone();
         leave_out_bodies(&mut call.args, &body);
@@ -523,6 +526,19 @@ fn untyped(pat: &Pat) -> &Pat {
         Pat::Type(typed) => &typed.pat,
         other => other,
     }
+}
+
+/// The fact that is looked at, as the source writes it.
+fn look(fact: &Expr) -> Item {
+    let fact = match bare(fact) {
+        Expr::Closure(closure) => &closure.body,
+        other => other,
+    };
+    let fact = match fact {
+        Expr::Await(awaited) => &awaited.base,
+        other => other,
+    };
+    Item::new("Look", source::text(fact), fact)
 }
 
 /// Whether a call is given something to run.

@@ -34,6 +34,12 @@ pub(super) struct Node {
     /// Which of the explained steps those are.
     #[serde(skip)]
     claims: Vec<usize>,
+    /// Where the source says it; nowhere when only the explanation knows it.
+    #[serde(skip)]
+    item: Option<&'static Item>,
+    /// How many scopes there are around it.
+    #[serde(skip)]
+    depth: usize,
 }
 
 /// A part or procedure.
@@ -56,11 +62,16 @@ impl Told {
     }
 
     fn of(outline: &'static Outline, book: Option<&Book>, explanation: &Explanation) -> Self {
-        let mut teller =
-            Teller { book, steps: &explanation.steps, around: Vec::new(), inside: vec![outline.name], claimed: vec![] };
+        let steps = &explanation.steps;
+        // What has its very title in the source is not for those whose title may be anything.
+        let mut exact = Teller::new(outline, book, steps, None);
+        exact.nodes(outline.items);
+        let mut teller = Teller::new(outline, book, steps, Some(exact.claimed));
         let mut items = teller.nodes(outline.items);
         teller.claimed.sort_unstable();
-        fill(&mut items, &explanation.steps, &teller.claimed);
+        fill(&mut items, steps, &teller.claimed);
+        let known = known(&items);
+        tell_again(&mut items, &known);
         Self { name: outline.name, title: outline.title, doc: outline.doc, items, fingerprint: outline.fingerprint }
     }
 }
@@ -128,15 +139,30 @@ struct Teller<'a> {
     /// The procedures and parts around, so that none is told inside itself.
     inside: Vec<&'static str>,
     claimed: Vec<usize>,
+    /// What is claimed by exact titles; those come first.
+    taken: Option<Vec<usize>>,
+    /// Causes as the source names them, and in words.
+    words: Vec<(&'static str, String)>,
 }
 
-impl Teller<'_> {
+impl<'a> Teller<'a> {
+    fn new(
+        outline: &'static Outline,
+        book: Option<&'a Book>,
+        steps: &'a [Explained],
+        taken: Option<Vec<usize>>,
+    ) -> Self {
+        let (around, inside) = (Vec::new(), vec![outline.name]);
+        Self { book, steps, around, inside, claimed: Vec::new(), taken, words: Vec::new() }
+    }
+
     fn nodes(&mut self, items: &'static [Item]) -> Vec<Node> {
         items.iter().map(|item| self.node(item)).collect()
     }
 
-    fn node(&mut self, item: &'static Item) -> Node {
-        let mut node = Node {
+    /// An item of which nothing is known yet.
+    fn blank(&self, item: &'static Item) -> Node {
+        Node {
             kind: item.kind,
             title: item.title.to_owned(),
             doc: item.doc,
@@ -146,7 +172,13 @@ impl Teller<'_> {
             explained: Vec::new(),
             items: Vec::new(),
             claims: Vec::new(),
-        };
+            item: Some(item),
+            depth: self.around.len(),
+        }
+    }
+
+    fn node(&mut self, item: &'static Item) -> Node {
+        let mut node = self.blank(item);
         let like = || Title::Like(item.title.to_owned());
         match item.kind {
             ItemKind::Step | ItemKind::Irreversible => self.claim(&mut node, &[like()], false),
@@ -154,6 +186,19 @@ impl Teller<'_> {
                 self.claim(&mut node, &[like()], true);
             }
             ItemKind::Hold => self.claim(&mut node, &[like(), like()], false),
+            ItemKind::Confirm | ItemKind::Checklist => self.claim(&mut node, &[like()], true),
+            ItemKind::Approve => self.claim(&mut node, &[Title::Like(format!("approval by {}", item.title))], true),
+            ItemKind::Window => {
+                self.claim(&mut node, &[Title::Like("window {}".into())], true);
+                let window = node.explained.first().and_then(|step| step.title.last());
+                node.shown = window.map(|title| title.trim_start_matches("window ").to_owned());
+            }
+            ItemKind::Arm => node.shown = self.in_words(item.title),
+            ItemKind::Look => {
+                let (title, rest) = item.doc.split_once('\n').unwrap_or((item.doc, ""));
+                node.shown = (!title.is_empty()).then(|| title.to_owned());
+                node.doc = rest;
+            }
             ItemKind::Call => return self.call(node, item),
             ItemKind::Around => return self.around(node, item),
             _ => {}
@@ -179,8 +224,7 @@ impl Teller<'_> {
     /// A call: what is called, or the questions that are gathered in it.
     fn call(&mut self, mut node: Node, item: &'static Item) -> Node {
         if !item.items.is_empty() {
-            node.items = self.nodes(item.items);
-            self.claim_questions(&mut node);
+            self.ask(&mut node, item.items);
             return node;
         }
         if let Some(part) = self.known(item.title) {
@@ -259,10 +303,16 @@ impl Teller<'_> {
 
     /// Takes the explained steps of these titles, in the scopes around.
     fn claim(&mut self, node: &mut Node, titles: &[Title], asks: bool) {
+        let is_open = titles.iter().any(|title| matches!(title, Title::Like(pattern) if pattern.contains('{')));
         let path: Vec<Title> = self.around.iter().chain(titles).cloned().collect();
         let here = |step: &Explained| step.title.len() == path.len() && fit(&path, &step.title);
-        let found: Vec<usize> =
-            (0..self.steps.len()).filter(|at| self.steps[*at].asks == asks && here(&self.steps[*at])).collect();
+        let free = |at: &usize| !(is_open && self.taken.as_ref().is_none_or(|taken| taken.contains(at)));
+        let mut found: Vec<usize> = (0..self.steps.len())
+            .filter(|at| self.steps[*at].asks == asks && here(&self.steps[*at]) && free(at))
+            .collect();
+        // What the title of one may be, that of another kind may be too.
+        let kind = found.first().map(|at| self.steps[*at].what.kind.clone());
+        found.retain(|at| !is_open || Some(&self.steps[*at].what.kind) == kind.as_ref());
         self.give(node, found);
     }
 
@@ -280,35 +330,97 @@ impl Teller<'_> {
         node.claims = found;
     }
 
-    /// Gives each question of a builder its answer: by order when all are there, else by title.
-    fn claim_questions(&mut self, node: &mut Node) {
-        let about = |step: &Explained| step.title.iter().any(|title| title.contains(&node.title));
-        let of = |at: &usize| self.steps[*at].asks && about(&self.steps[*at]);
-        let mut found: Vec<usize> = (0..self.steps.len()).filter(of).collect();
-        found.dedup_by_key(|at| self.steps[*at].title.clone());
-        let in_order = found.len() == node.items.len();
-        for (n, question) in node.items.iter_mut().enumerate() {
-            if !question.claims.is_empty() {
-                continue;
-            }
-            let named = |at: &usize| {
-                let title = &self.steps[*at].title;
-                title.iter().rev().take(2).any(|title| like(&question.title, title))
-            };
-            let mine = if in_order { vec![found[n]] } else { found.iter().copied().filter(named).collect() };
+    /// The questions of a builder: by order when the source shows them all, else by title. It asks them in a scope of its
+    /// own, and may have got some from elsewhere.
+    fn ask(&mut self, node: &mut Node, items: &'static [Item]) {
+        let mut questions: Vec<Node> = items.iter().map(|item| self.blank(item)).collect();
+        let (scope, found) = self.asked(&node.title, &questions);
+        let in_order = found.len() == questions.len();
+        let mut asked = Vec::new();
+        for at in found {
+            let title = &self.steps[at].title;
+            let names = || title.iter().rev().take(2);
+            let named = |question: &Node| names().any(|name| like(&question.title, name));
+            let mine = if in_order { Some(0) } else { questions.iter().position(named) };
+            let mut question = mine.map_or_else(|| Node::found(&self.steps[at]), |mine| questions.remove(mine));
             // A cause has a better name than the source gives it.
-            if let ([at], true) = (&mine[..], question.title.contains("::"))
-                && let [.., name, _] = &self.steps[*at].title[..]
+            if let (Some(item), [.., name, _]) = (question.item, &title[..])
+                && item.title.contains("::")
             {
+                self.words.push((item.title, name.clone()));
                 question.shown = Some(name.clone());
             }
-            self.give(question, mine);
+            question.explained.clear();
+            self.give(&mut question, vec![at]);
+            asked.push(question);
         }
+        asked.append(&mut questions);
+        node.items = asked;
+        if self.is_source(node) {
+            node.shown = scope;
+        }
+    }
+
+    /// The scope in which these questions are asked, and what is asked in it.
+    fn asked(&self, title: &str, questions: &[Node]) -> (Option<String>, Vec<usize>) {
+        let depth = self.around.len();
+        let asks = |at: &usize| {
+            let step = &self.steps[*at];
+            step.asks && step.title.len() > depth + 1 && fit(&self.around, &step.title)
+        };
+        let scope = |at: &usize| self.steps[*at].title[depth].clone();
+        let here: Vec<usize> = (0..self.steps.len()).filter(asks).collect();
+        let named = |at: &&usize| {
+            let names = self.steps[**at].title.iter().rev().take(2);
+            names.clone().any(|name| questions.iter().any(|question| like(&question.title, name)))
+        };
+        let about = here.iter().map(scope).find(|scope| scope.contains(title));
+        let about = about.or_else(|| here.iter().find(named).map(scope));
+        let mut found: Vec<usize> = here.into_iter().filter(|at| Some(scope(at)) == about).collect();
+        let mut seen = Vec::new();
+        found.retain(|at| {
+            let title = &self.steps[*at].title;
+            let is_new = !seen.contains(&title);
+            seen.push(title);
+            is_new
+        });
+        (about, found)
+    }
+
+    /// Whether the title of a call is but its source.
+    fn is_source(&self, node: &Node) -> bool {
+        !node.code.contains(&format!("\"{}\"", node.title))
+    }
+
+    /// What the pattern of an arm says, when it names causes that have words.
+    fn in_words(&self, pattern: &str) -> Option<String> {
+        let names: Vec<&str> = pattern.split(['(', ')', '|', ' ']).filter(|name| name.contains("::")).collect();
+        let words = names.iter().map(|name| self.words.iter().find(|(cause, _)| cause == name));
+        let words: Option<Vec<&str>> = words.map(|known| known.map(|(_, words)| words.as_str())).collect();
+        words.filter(|words| !words.is_empty()).map(|words| words.join(", or "))
+    }
+}
+
+/// What is known of the items of the source.
+fn known(items: &[Node]) -> Vec<(&'static Item, Vec<Explained>)> {
+    let mine =
+        |node: &Node| node.item.filter(|_| !node.explained.is_empty()).map(|item| (item, node.explained.clone()));
+    items.iter().flat_map(|node| mine(node).into_iter().chain(known(&node.items))).collect()
+}
+
+/// A part is called in more than one place; where its steps were not come by, they do what they do elsewhere.
+fn tell_again(items: &mut [Node], known: &[(&'static Item, Vec<Explained>)]) {
+    for node in items {
+        let same = |item: &'static Item| known.iter().find(|(other, _)| std::ptr::eq(*other, item));
+        if let Some((_, explained)) = node.item.and_then(same).filter(|_| node.explained.is_empty()) {
+            node.explained.clone_from(explained);
+        }
+        tell_again(&mut node.items, known);
     }
 }
 
 /// Gives what nobody claimed to the one node between its neighbours that does not know what it does.
-fn fill(items: &mut [Node], steps: &[Explained], claimed: &[usize]) {
+fn fill(items: &mut Vec<Node>, steps: &[Explained], claimed: &[usize]) {
     let (mut all, mut claims) = (Vec::new(), Vec::new());
     open(items, &mut claims, &mut all);
     let gaps: Vec<_> = all.iter().map(|before| gap(&claims, *before, steps.len())).collect();
@@ -340,14 +452,32 @@ fn gap(claims: &[usize], before: usize, end: usize) -> (usize, usize) {
     (from, to.unwrap_or(end))
 }
 
-fn give(items: &mut [Node], found: &mut impl Iterator<Item = Vec<Node>>) {
-    for node in items {
+fn give(items: &mut Vec<Node>, found: &mut impl Iterator<Item = Vec<Node>>) {
+    for mut node in std::mem::take(items) {
         if node.is_open() {
-            node.items = found.next().unwrap_or_default();
+            let mine = found.next().unwrap_or_default();
+            match (scope_of(&mine, node.depth), mine.is_empty() || !node.doc.is_empty()) {
+                // The call is but its source, and what it does says more.
+                (None, false) => items.extend(mine),
+                (scope, _) => {
+                    node.shown = scope;
+                    node.items = mine;
+                    items.push(node);
+                }
+            }
         } else {
             give(&mut node.items, found);
+            items.push(node);
         }
     }
+}
+
+/// The scope that all of these are in, which their call opens.
+fn scope_of(nodes: &[Node], depth: usize) -> Option<String> {
+    let scopes = nodes.iter().flat_map(|node| &node.explained).map(|step| step.title.get(depth..step.title.len() - 1));
+    let mut scopes = scopes.map(|scopes| scopes.and_then(<[String]>::first));
+    let first = scopes.next()??;
+    scopes.all(|scope| scope == Some(first)).then(|| first.clone())
 }
 
 impl Node {
@@ -374,10 +504,25 @@ impl Node {
             _ if step.asks => ItemKind::Check,
             _ => ItemKind::Step,
         };
-        let explained = if matches!(kind, ItemKind::Step | ItemKind::Check) { vec![step.clone()] } else { Vec::new() };
-        let title = step.title.last().cloned().unwrap_or_default();
-        let (items, claims) = (Vec::new(), Vec::new());
-        Self { kind, title, doc: "", code: "", part: None, shown: None, explained, items, claims }
+        let title = match &step.title[..] {
+            // A probe is called by its name, not by what it asks.
+            [.., name, last] if step.asks && *last == step.what.line() => name,
+            [.., last] => last,
+            [] => "",
+        };
+        Self {
+            kind,
+            title: title.to_owned(),
+            doc: "",
+            code: "",
+            part: None,
+            shown: None,
+            explained: vec![step.clone()],
+            items: Vec::new(),
+            claims: Vec::new(),
+            item: None,
+            depth: 0,
+        }
     }
 }
 

@@ -142,6 +142,7 @@ fn a_call_that_is_given_the_run_and_not_awaited_is_another_view_of_it() {
         let (marb, app) = (&to.marb, to.marb.app(run));
         app.check("As the user", b()).await?;
         marb.server(&app).step("At once", c()).await?;
+        /// What waits.
         marb.app(run).look(async |cx| pending(cx).await).await?;
         server.as_user("web").step("As web", d()).await?;
         let elsewhere = run.at(&site.place);
@@ -160,6 +161,7 @@ fn a_call_that_is_given_the_run_and_not_awaited_is_another_view_of_it() {
             "Step On the server = a()",
             "Check As the user = b()",
             "Step At once = c()",
+            "Look pending(cx) = pending(cx) // What waits.",
             "Step As web = d()",
             "Call restart = restart(&elsewhere, marb)",
             "Call health = health(&marb.server(run))",
