@@ -127,7 +127,8 @@ enum NoMigration {
 /// Issue 2: migrations fail.
 ///
 /// Suspects: the database is at a revision the code does not know, the code has two newest migrations, somebody holds a lock,
-/// or a migration has just not been run. A migration is never written on the server.
+/// or a migration has just not been run. A migration is never written on the server. Where the schema is ahead of the code,
+/// `rollback_with_migration` is the way back.
 #[procedure(target = marb.on)]
 pub async fn migrations_fail(run: &Run, marb: &Marb) -> Result<()> {
     let (server, schema) = (marb.server(run), marb.alembic());

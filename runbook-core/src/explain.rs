@@ -121,7 +121,10 @@ pub(crate) async fn explore(
             checks = checks.max(sketch.checked);
         }
     }
-    for fails in (0..checks.min(MOST_FAILURES)).map(Some).take_while(|_| left < MOST_LEFT) {
+    for fails in (0..checks.min(MOST_FAILURES)).map(Some) {
+        if left >= MOST_LEFT {
+            break;
+        }
         let sketch = EXPLAINING.scope((), call(Sketch { fails, call: calls, ..Sketch::default() })).await?;
         explanation.add(sketch.steps);
         calls += 1;
@@ -139,6 +142,7 @@ fn moods(outline: &Outline) -> Vec<Mood> {
         Mood { sparse: true, ..Mood::default() },
         Mood { digits: true, ..Mood::default() },
         Mood { digits: true, sparse: true, ..Mood::default() },
+        Mood { shallow: true, ..Mood::default() },
         Mood { variant: 1, ..Mood::default() },
         Mood { variant: 2, digits: true, ..Mood::default() },
         Mood { variant: 3, ..Mood::default() },

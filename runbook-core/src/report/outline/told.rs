@@ -204,13 +204,19 @@ impl<'a> Teller<'a> {
             _ => {}
         }
         node.items = match item.kind {
-            ItemKind::Each | ItemKind::Both => self.within([like(), Title::Any], item.items),
-            ItemKind::Scope => self.within([like()], item.items),
-            ItemKind::Hold => self.within([like(), like()], item.items),
-            ItemKind::Guard => self.within([Title::Like("guarded".into())], item.items),
+            ItemKind::Each | ItemKind::Both => self.body([like(), Title::Any], item.items),
+            ItemKind::Scope => self.body([like()], item.items),
+            ItemKind::Hold => self.body([like(), like()], item.items),
+            ItemKind::Guard => self.body([Title::Like("guarded".into())], item.items),
             _ => self.nodes(item.items),
         };
         node
+    }
+
+    /// A body in the scopes of these titles, unless it works with the run of outside.
+    fn body<const N: usize>(&mut self, titles: [Title; N], items: &'static [Item]) -> Vec<Node> {
+        let is_outside = self.found_within(titles.clone(), items) == 0 && self.found_within([], items) > 0;
+        if is_outside { self.nodes(items) } else { self.within(titles, items) }
     }
 
     fn within(&mut self, titles: impl IntoIterator<Item = Title>, items: &'static [Item]) -> Vec<Node> {
@@ -274,7 +280,7 @@ impl<'a> Teller<'a> {
         candidates.dedup();
         let mut most = (0, Vec::new());
         for scopes in candidates {
-            let found = self.found_within(&scopes, items);
+            let found = self.found_within(scopes.iter().map(|scope| Title::exactly(scope)), items);
             if found > most.0 {
                 most = (found, scopes);
             }
@@ -283,9 +289,9 @@ impl<'a> Teller<'a> {
     }
 
     /// How many steps these items would be, in these scopes.
-    fn found_within(&mut self, scopes: &[String], items: &'static [Item]) -> usize {
+    fn found_within(&mut self, scopes: impl IntoIterator<Item = Title>, items: &'static [Item]) -> usize {
         let before = self.claimed.clone();
-        self.within(scopes.iter().map(|scope| Title::exactly(scope)), items);
+        self.within(scopes, items);
         let found = self.claimed.len() - before.len();
         self.claimed = before;
         found
@@ -342,7 +348,8 @@ impl<'a> Teller<'a> {
             let names = || title.iter().rev().take(2);
             let named = |question: &Node| names().any(|name| like(&question.title, name));
             let mine = if in_order { Some(0) } else { questions.iter().position(named) };
-            let mut question = mine.map_or_else(|| Node::found(&self.steps[at]), |mine| questions.remove(mine));
+            let elsewhere = || Node { kind: ItemKind::Probe, ..Node::found(&self.steps[at]) };
+            let mut question = mine.map_or_else(elsewhere, |mine| questions.remove(mine));
             // A cause has a better name than the source gives it.
             if let (Some(item), [.., name, _]) = (question.item, &title[..])
                 && item.title.contains("::")
