@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use crate::example;
 
+mod claims;
 mod deployment;
 mod kills;
 mod migrations;
@@ -64,12 +65,11 @@ impl Lab {
     /// What is there now.
     fn state(&self) -> State {
         let shell = |script: &str| self.inside(&["sh", "-c", script]);
-        let query = |sql: &str| shell(&format!("runuser -u postgres -- psql -qXAt -d marb_risk_engine -c \"{sql}\""));
         State {
             commit: shell("git -C /opt/marb2.0 -c safe.directory=* rev-parse HEAD"),
             packages: shell("/opt/marb2.0/venv/bin/pip freeze"),
-            revision: query("SELECT version_num FROM alembic_version ORDER BY 1"),
-            schema: query(
+            revision: self.query("SELECT version_num FROM alembic_version ORDER BY 1"),
+            schema: self.query(
                 "SELECT table_name, column_name, data_type FROM information_schema.columns
                  WHERE table_schema = 'public' ORDER BY 1, 2",
             ),
@@ -79,12 +79,18 @@ impl Lab {
 
     /// Writes claims, as users do; how many there are now.
     fn claims(&self, more: u32) -> String {
-        let sql = format!(
-            "INSERT INTO claims (reference, patient, amount, status)
+        // Its name and type depend on the revision.
+        let amount =
+            self.query("SELECT attname FROM pg_attribute WHERE attrelid = 'claims'::regclass AND attname ~ '^amount'");
+        self.query(&format!(
+            "INSERT INTO claims (reference, patient, {amount}, status)
              SELECT 'ref-' || n || '-' || clock_timestamp(), 'x', 10, 'new' FROM generate_series(1, {more}) n"
-        );
-        let sql = if more == 0 { "SELECT count(*) FROM claims".to_owned() } else { sql };
-        self.inside(&["runuser", "-u", "postgres", "--", "psql", "-qXAt", "-d", "marb_risk_engine", "-c", &sql])
+        ));
+        self.query("SELECT count(*) FROM claims")
+    }
+
+    fn query(&self, sql: &str) -> String {
+        self.inside(&["runuser", "-u", "postgres", "--", "psql", "-qXAt", "-d", "marb_risk_engine", "-c", sql])
     }
 
     /// What a program inside the server prints.

@@ -30,18 +30,7 @@ fn lost_data_comes_back_once_somebody_approves() {
     let lab = Lab::with("r4");
     lab.claims(12);
     lab.ends("back_up", &[], 0);
-    lab.inside(&[
-        "runuser",
-        "-u",
-        "postgres",
-        "--",
-        "psql",
-        "-qX",
-        "-d",
-        "marb_risk_engine",
-        "-c",
-        "DELETE FROM claims",
-    ]);
+    lab.query("DELETE FROM claims");
     let text = lab.ends("data_loss", &[], 6);
     assert!(text.contains("restoring loses what was written"), "{text}");
     let run = lab.open_run().expect("it waits");
