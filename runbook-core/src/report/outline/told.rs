@@ -128,6 +128,9 @@ fn fit(titles: &[Title], texts: &[String]) -> bool {
     titles.iter().zip(texts).all(|(title, text)| title.fits(text))
 }
 
+/// How long a text has to be to name a step.
+const SHORTEST_NAME: usize = 5;
+
 /// How many scopes a call with a body may open around it, to be looked through.
 const MOST_SCOPES: usize = 2;
 
@@ -157,7 +160,9 @@ impl<'a> Teller<'a> {
     }
 
     fn nodes(&mut self, items: &'static [Item]) -> Vec<Node> {
-        items.iter().map(|item| self.node(item)).collect()
+        let nodes = items.iter().map(|item| self.node(item));
+        // A call is but its source; what it does says more.
+        nodes.flat_map(|node| if node.is_seen_through() { node.items } else { vec![node] }).collect()
     }
 
     /// An item of which nothing is known yet.
@@ -233,10 +238,29 @@ impl<'a> Teller<'a> {
             self.ask(&mut node, item.items);
             return node;
         }
-        if let Some(part) = self.known(item.title) {
-            self.part(&mut node, part);
+        match self.known(item.title) {
+            Some(part) => self.part(&mut node, part),
+            None => node.items = self.named_in(item.code),
         }
         node
+    }
+
+    /// The steps that have a text of this source in their titles, and that nobody else has claimed.
+    fn named_in(&mut self, code: &str) -> Vec<Node> {
+        let Some(taken) = self.taken.clone() else { return Vec::new() };
+        let texts = code.split('"').skip(1).step_by(2).filter(|text| text.len() >= SHORTEST_NAME);
+        let patterns: Vec<String> = texts.map(|text| format!("{{}}{text}{{}}")).collect();
+        let depth = self.around.len();
+        let mut found = Vec::new();
+        for (at, step) in self.steps.iter().enumerate() {
+            let named = || step.title.last().is_some_and(|title| patterns.iter().any(|pattern| like(pattern, title)));
+            let here = step.title.len() == depth + 1 && fit(&self.around, &step.title);
+            if here && named() && !taken.contains(&at) && !self.claimed.contains(&at) {
+                found.push(Node { claims: vec![at], depth, ..Node::found(step) });
+                self.claimed.push(at);
+            }
+        }
+        found
     }
 
     fn part(&mut self, node: &mut Node, part: &'static Outline) {
@@ -363,7 +387,8 @@ impl<'a> Teller<'a> {
         }
         asked.append(&mut questions);
         node.items = asked;
-        if self.is_source(node) {
+        // Unless the title stands in the source, it is but a piece of that.
+        if !node.code.is_empty() && !node.code.contains(&format!("\"{}\"", node.title)) {
             node.shown = scope;
         }
     }
@@ -392,11 +417,6 @@ impl<'a> Teller<'a> {
             is_new
         });
         (about, found)
-    }
-
-    /// Whether the title of a call is but its source.
-    fn is_source(&self, node: &Node) -> bool {
-        !node.code.contains(&format!("\"{}\"", node.title))
     }
 
     /// What the pattern of an arm says, when it names causes that have words.
@@ -496,6 +516,15 @@ impl Node {
     /// What is said about it: where it is defined, and where it is called.
     pub(super) fn docs(&self) -> impl Iterator<Item = &'static str> + use<> {
         [self.part.map_or("", |part| part.doc), self.doc].into_iter().flat_map(str::lines)
+    }
+
+    /// Whether it is a call that nobody knows, of which it is known what it does.
+    fn is_seen_through(&self) -> bool {
+        let is_bare = self.kind == ItemKind::Call && self.part.is_none() && self.doc.is_empty();
+        is_bare
+            && !self.items.is_empty()
+            && self.items.iter().all(|inner| inner.item.is_none())
+            && self.item.is_some_and(|item| item.items.is_empty())
     }
 
     /// Whether it calls something that nobody knows.
@@ -615,8 +644,7 @@ mod tests {
         assert_eq!(
             lines(&told.items, 0),
             [
-                "strange: ",
-                "  Unheard of: do Unheard of",
+                "Unheard of: do Unheard of",
                 "Hosts: ",
                 "  Copy: do Hosts a Copy, do Hosts b Copy",
                 "Page: do Page Page",
@@ -674,6 +702,47 @@ mod tests {
         assert!(
             part.starts_with("Watch it: \n  Watching: do Watching\n  Fetch it: \n    Fetch: do watching Fetch"),
             "{part}"
+        );
+    }
+
+    #[test]
+    fn a_call_that_nobody_knows_is_told_by_the_texts_in_its_source() {
+        const GATE: Item = Item { code: "risk.gate(run, \"Halve it\")", ..item(ItemKind::Call, "risk.gate", &[]) };
+        const FIX: Outline = outline(
+            "fix",
+            "Fix",
+            &[
+                item(
+                    ItemKind::Hold,
+                    "Page",
+                    &[item(ItemKind::Step, "Copy", &[]), item(ItemKind::Step, "Install {unit}", &[])],
+                ),
+                item(ItemKind::Match, "cause", &[item(ItemKind::Arm, "Cause::A", &[GATE])]),
+                item(ItemKind::Call, "found.cured", &[]),
+                item(ItemKind::Step, "Install the rest", &[]),
+            ],
+        );
+        let steps = vec![
+            step(&["Page", "Page"], false, 0),
+            step(&["Copy"], false, 0),
+            step(&["Install web"], false, 0),
+            step(&["Halve it?"], true, 0),
+            step(&["Cured"], true, 0),
+            step(&["Install the rest"], false, 0),
+        ];
+        let told = Told::explained(&FIX, &Book::new("book"), &Explanation { steps });
+        assert_eq!(
+            lines(&told.items, 0),
+            [
+                "Page: do Page Page",
+                "  Copy: do Copy",
+                "  Install {unit}: do Install web",
+                "cause: ",
+                "  Cause::A: ",
+                "    Halve it?: do Halve it?",
+                "Cured: do Cured",
+                "Install the rest: do Install the rest",
+            ]
         );
     }
 }
