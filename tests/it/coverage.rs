@@ -4,9 +4,10 @@
 //! `coverage/covered.tsv` says by what that is done here, for each thing done, or for a single row: the kind of a step or a
 //! check, or of an item of an outline, and words that have to be in it. The outlines are those the built program prints.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::process::Command;
+use std::sync::OnceLock;
 
 use serde_json::Value;
 
@@ -110,7 +111,7 @@ impl Row {
 }
 
 /// What an outline tells in one place.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Told {
     kind: String,
     words: String,
@@ -179,8 +180,7 @@ const PATHS: Names = &[("/docs", "/docs"), ("/claims", "/claims"), ("/health", "
 /// The settings that a row names.
 fn keys(command: &str) -> Vec<&str> {
     let words = command.split(|c: char| !(c.is_ascii_uppercase() || c == '_'));
-    let keys: Vec<&str> = words.filter(|word| word.contains('_') || matches!(*word, "ENVIRONMENT" | "DEBUG")).collect();
-    keys
+    words.filter(|word| word.contains('_') || matches!(*word, "ENVIRONMENT" | "DEBUG")).collect()
 }
 
 /// What the outlines of these procedures tell.
@@ -234,9 +234,11 @@ fn uncovered(outlines: &BTreeMap<String, Vec<Told>>) -> Vec<Row> {
     rows().into_iter().filter(|row| row.kind != "doc" && !row.is_covered(&covered, outlines)).collect()
 }
 
+/// The outlines of all procedures that stand for one of the document, printed once.
 fn all() -> BTreeMap<String, Vec<Told>> {
-    let names: std::collections::BTreeSet<&str> = PROCEDURES.iter().flat_map(|(_, names)| *names).copied().collect();
-    outlines(names)
+    static ALL: OnceLock<BTreeMap<String, Vec<Told>>> = OnceLock::new();
+    let names = || PROCEDURES.iter().flat_map(|(_, names)| *names).copied().collect::<BTreeSet<&str>>();
+    ALL.get_or_init(|| outlines(names())).clone()
 }
 
 #[test]

@@ -128,6 +128,9 @@ fn fit(titles: &[Title], texts: &[String]) -> bool {
     titles.iter().zip(texts).all(|(title, text)| title.fits(text))
 }
 
+/// What the question of an approval begins with.
+const APPROVAL: &str = "approval by ";
+
 /// How long a text has to be to name a step.
 const SHORTEST_NAME: usize = 5;
 
@@ -192,7 +195,7 @@ impl<'a> Teller<'a> {
             }
             ItemKind::Hold => self.claim(&mut node, &[like(), like()], false),
             ItemKind::Confirm | ItemKind::Checklist => self.claim(&mut node, &[like()], true),
-            ItemKind::Approve => self.claim(&mut node, &[Title::Like(format!("approval by {}", item.title))], true),
+            ItemKind::Approve => self.claim(&mut node, &[Title::Like(format!("{APPROVAL}{}", item.title))], true),
             ItemKind::Window => {
                 self.claim(&mut node, &[Title::Like("window {}".into())], true);
                 let window = node.explained.first().and_then(|step| step.title.last());
@@ -245,22 +248,24 @@ impl<'a> Teller<'a> {
         node
     }
 
-    /// The steps that have a text of this source in their titles, and that nobody else has claimed.
+    /// The questions that have a text of this source in their titles, and that nobody else has claimed.
     fn named_in(&mut self, code: &str) -> Vec<Node> {
         let Some(taken) = self.taken.clone() else { return Vec::new() };
         let texts = code.split('"').skip(1).step_by(2).filter(|text| text.len() >= SHORTEST_NAME);
         let patterns: Vec<String> = texts.map(|text| format!("{{}}{text}{{}}")).collect();
         let depth = self.around.len();
-        let mut found = Vec::new();
-        for (at, step) in self.steps.iter().enumerate() {
-            let named = || step.title.last().is_some_and(|title| patterns.iter().any(|pattern| like(pattern, title)));
-            let here = step.title.len() == depth + 1 && fit(&self.around, &step.title);
-            if here && named() && !taken.contains(&at) && !self.claimed.contains(&at) {
-                found.push(Node { claims: vec![at], depth, ..Node::found(step) });
-                self.claimed.push(at);
-            }
-        }
-        found
+        let named = |at: &usize| {
+            let step = &self.steps[*at];
+            let name = step.title.last().filter(|_| step.asks && step.title.len() == depth + 1);
+            let is_free = !taken.contains(at) && !self.claimed.contains(at) && fit(&self.around, &step.title);
+            is_free && name.is_some_and(|name| patterns.iter().any(|pattern| like(pattern, name)))
+        };
+        let found: Vec<usize> = (0..self.steps.len()).filter(named).collect();
+        let first = found.iter().map(|at| self.steps[*at].call).min();
+        let told = found.iter().filter(|at| Some(self.steps[**at].call) == first);
+        let nodes = told.map(|at| Node { claims: vec![*at], depth, ..Node::found(&self.steps[*at]) }).collect();
+        self.claimed.extend(&found);
+        nodes
     }
 
     fn part(&mut self, node: &mut Node, part: &'static Outline) {
@@ -535,6 +540,7 @@ impl Node {
     /// A node for a step that only the explanation knows.
     fn found(step: &Explained) -> Self {
         let kind = match step.what.kind.as_str() {
+            "person" if step.title.last().is_some_and(|title| title.starts_with(APPROVAL)) => ItemKind::Approve,
             "person" => ItemKind::Confirm,
             "window" => ItemKind::Window,
             _ if step.asks => ItemKind::Check,
@@ -543,7 +549,7 @@ impl Node {
         let title = match &step.title[..] {
             // A probe is called by its name, not by what it asks.
             [.., name, last] if step.asks && *last == step.what.line() => name,
-            [.., last] => last,
+            [.., last] => last.strip_prefix(APPROVAL).unwrap_or(last),
             [] => "",
         };
         Self {
@@ -727,6 +733,7 @@ mod tests {
             step(&["Copy"], false, 0),
             step(&["Install web"], false, 0),
             step(&["Halve it?"], true, 0),
+            step(&["Halve it, made up"], true, 1),
             step(&["Cured"], true, 0),
             step(&["Install the rest"], false, 0),
         ];
