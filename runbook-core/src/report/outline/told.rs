@@ -375,8 +375,8 @@ impl<'a> Teller<'a> {
         for at in found {
             let title = &self.steps[at].title;
             let names = || title.iter().rev().take(2);
-            let named = |question: &Node| names().any(|name| like(&question.title, name));
-            let mine = if in_order { Some(0) } else { questions.iter().position(named) };
+            let is_mine = |question: &Node| names().any(|text| like(&question.title, text));
+            let mine = if in_order { Some(0) } else { questions.iter().position(is_mine) };
             let elsewhere = || Node { kind: ItemKind::Probe, ..Node::found(&self.steps[at]) };
             let mut question = mine.map_or_else(elsewhere, |mine| questions.remove(mine));
             // A cause has a better name than the source gives it.
