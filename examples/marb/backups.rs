@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use runbook::prelude::*;
-use runbook::steps::backup::{self, Dump, VerifiedBackup};
-use runbook::steps::{disk, file, systemd, tool};
+use runbook::steps::backup::{self, Dump, Scheduled, VerifiedBackup};
+use runbook::steps::{disk, file, tool};
 use serde::{Deserialize, Serialize};
 
 use crate::marb::Marb;
@@ -48,29 +48,21 @@ pub async fn verify_backup(run: &Run, marb: &Marb) -> Result<Dump> {
 
 /// Automated backups.
 ///
-/// A timer of systemd runs `back_up` of this program every night, which is installed on the server for that. Whoever is on
-/// call sees a failed night in `verify_backup`.
+/// Every night the server runs `back_up` of this program, which is installed on it for that: by a timer of systemd. Whoever
+/// is on call sees a failed night in `verify_backup`.
 #[procedure(target = nightly.marb.on)]
-pub async fn back_up_every_night(run: &Run, nightly: &Nightly) -> Result<()> {
+pub async fn back_up_every_night(run: &Run, nightly: &Nightly) -> Result<Scheduled> {
     let (marb, server) = (&nightly.marb, nightly.marb.server(run));
-    let program = nightly.program.display();
-    server.check("The program is there", tool::version(nightly.program.to_string_lossy()).at_least("0.1")).await?;
-    let arguments = format!("--root {} --backups {}", marb.root.display(), marb.backups.display());
-    let service = format!(
-        "[Unit]\nDescription=Backup of mARB\n\n[Service]\nType=oneshot\n\
-         ExecStart={program} run back_up {arguments} --journal /var/lib/marb-runbook\n"
-    );
-    let timer = format!(
-        "[Unit]\nDescription=Backup of mARB every night\n\n[Timer]\nOnCalendar={}\nPersistent=true\n\n\
-         [Install]\nWantedBy=timers.target\n",
-        nightly.calendar
-    );
-    server.step("Install the service", systemd::install("marb-backup.service", service)).await?;
-    server.step("Install the timer", systemd::install("marb-backup.timer", timer)).await?;
-    server.step("Start the timer", systemd::start("marb-backup.timer")).await?;
-    server.step("Enable the timer", systemd::enable("marb-backup.timer")).await?;
-    server.check("It will run", systemd::timer_active("marb-backup.timer")).await
+    let program = nightly.program.to_string_lossy();
+    server.check("The program is there", tool::version(program.as_ref()).at_least("0.1")).await?;
+    let (root, backups) = (marb.root.to_string_lossy(), marb.backups.to_string_lossy());
+    let words = [&program, "run", "back_up", "--root", &root, "--backups", &backups, "--journal", JOURNAL];
+    let every_night = backup::schedule("marb-backup").runs(words).daily_at(&nightly.time);
+    server.step("Back up every night", every_night).await
 }
+
+/// Where the runs of the night are remembered.
+const JOURNAL: &str = "/var/lib/marb-runbook";
 
 /// When, and by which program.
 #[derive(Debug, Clone, Args, Serialize, Deserialize)]
@@ -80,7 +72,7 @@ pub struct Nightly {
     /// Where this program is on the server.
     #[arg(long, default_value = "/usr/local/bin/marb")]
     pub program: PathBuf,
-    /// When, as systemd.time(7) writes it.
-    #[arg(long, default_value = "*-*-* 02:30:00 UTC")]
-    pub calendar: String,
+    /// When, by the clock of the server.
+    #[arg(long, default_value = "02:30")]
+    pub time: String,
 }

@@ -36,16 +36,18 @@ fn pieces() -> impl IntoIterator<Item = &'static runbook::Outline> {
     use marb::{restart, start, stop};
     use rollbacks::{good_commit, keep_the_log, schema_of};
     use trouble::{free_the_port, start_database, start_redis};
-    use updates::{fetch, fetch_code_only, install, migrate, no_new_errors, pending};
+    use updates::{bring, change_code, fetch, install, migrate, no_new_errors, pending, restart_and_watch};
     parts![
         restart,
         stop,
         start,
         fetch,
-        fetch_code_only,
+        bring,
+        change_code,
         install,
         pending,
         migrate,
+        restart_and_watch,
         no_new_errors,
         keep_the_log,
         good_commit,

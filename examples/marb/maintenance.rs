@@ -3,13 +3,13 @@
 use clap::Args;
 use runbook::prelude::*;
 use runbook::steps::git::Release;
-use runbook::steps::{journald, nginx};
+use runbook::steps::nginx;
 use serde::{Deserialize, Serialize};
 
 use crate::backups::proven_backup;
 use crate::health::comprehensive_health;
-use crate::marb::{API, SITE, start, stop};
-use crate::updates::{To, fetch, install, migrate, pending};
+use crate::marb::{SITE, start, stop};
+use crate::updates::{To, bring, migrate, no_new_errors, pending};
 
 /// What is done in it, and when.
 #[derive(Debug, Clone, Args, Serialize, Deserialize)]
@@ -35,8 +35,7 @@ pub async fn scheduled_maintenance(run: &Run, maintenance: &Maintenance) -> Resu
     let server = marb.server(run);
     let release = server.hold("Maintenance page", nginx::maintenance(SITE), async |_| {
         stop(run, marb).await?;
-        let code = fetch(run, marb, &to.revision).await?;
-        install(run, marb, &code).await?;
+        let code = bring(run, marb, &to.revision).await?;
         if !pending(run, marb).await?.is_empty() {
             migrate(run, to, &dump).await?;
         }
@@ -45,8 +44,7 @@ pub async fn scheduled_maintenance(run: &Run, maintenance: &Maintenance) -> Resu
     });
     let release = release.await?;
     comprehensive_health(run, marb).await?;
-    let quiet = journald::errors(API).since(1.seconds()).max(0).holds_for(std::time::Duration::from_secs(to.watch));
-    server.check("No errors in the log", quiet).await?;
+    no_new_errors(run, to).await?;
     run.checklist("After maintenance", AFTER).await?;
     Ok(release)
 }

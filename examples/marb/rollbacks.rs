@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::backups::proven_backup;
 use crate::health::comprehensive_health;
-use crate::marb::{API, Marb, WORKER, restart, start, stop};
-use crate::updates::{fetch_code_only, install};
+use crate::marb::{API, Marb, WORKER, start, stop};
+use crate::updates::{change_code, install};
 
 /// Where to go back to.
 #[derive(Debug, Clone, Args, Serialize, Deserialize)]
@@ -30,12 +30,11 @@ pub async fn quick_rollback(run: &Run, back: &Back) -> Result<Release> {
     let marb = &back.marb;
     let good = good_commit(run, back).await?;
     marb.watched(run, async |run| {
-        let code = fetch_code_only(run, marb, &good).await?;
-        restart(run, marb).await?;
+        let release = change_code(run, marb, &good).await?;
         run.check("Healthy", marb.is_healthy()).await?;
         let quiet = journald::errors(API).since(1.seconds()).max(0).holds_for(10.seconds()).every(1.seconds());
         marb.server(run).check("No errors in the log", quiet).await?;
-        Ok(code.release())
+        Ok(release)
     })
     .await
 }
@@ -73,10 +72,9 @@ pub async fn emergency_rollback(run: &Run, back: &Back) -> Result<Release> {
     let marb = &back.marb;
     keep_the_log(run, marb).await?;
     let good = good_commit(run, back).await?;
-    let code = fetch_code_only(run, marb, &good).await?;
-    restart(run, marb).await?;
+    let release = change_code(run, marb, &good).await?;
     run.check("Answers again", marb.is_healthy()).await?;
-    Ok(code.release())
+    Ok(release)
 }
 
 /// Keep the log.

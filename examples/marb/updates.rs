@@ -38,15 +38,12 @@ pub async fn standard_update(run: &Run, to: &To) -> Result<Release> {
     let marb = &to.marb;
     run.require("Healthy before we begin", marb.is_healthy()).await?;
     marb.watched(run, async |run| {
-        let code = fetch(run, marb, &to.revision).await?;
-        install(run, marb, &code).await?;
+        let code = bring(run, marb, &to.revision).await?;
         if !pending(run, marb).await?.is_empty() {
             let dump = proven_backup(run, marb).await?;
             migrate(run, to, &dump).await?;
         }
-        restart(run, marb).await?;
-        run.check("Healthy", marb.is_healthy()).await?;
-        no_new_errors(run, to).await?;
+        restart_and_watch(run, to).await?;
         Ok(code.release())
     })
     .await
@@ -61,10 +58,9 @@ pub async fn update_code(run: &Run, to: &To) -> Result<Release> {
     let marb = &to.marb;
     run.require("Healthy before we begin", marb.is_healthy()).await?;
     marb.watched(run, async |run| {
-        let code = fetch_code_only(run, marb, &to.revision).await?;
-        restart(run, marb).await?;
+        let release = change_code(run, marb, &to.revision).await?;
         run.check("Healthy", marb.is_healthy()).await?;
-        Ok(code.release())
+        Ok(release)
     })
     .await
 }
@@ -79,8 +75,7 @@ pub async fn update_schema(run: &Run, to: &To) -> Result<Release> {
     run.require("Healthy before we begin", marb.is_healthy()).await?;
     let dump = proven_backup(run, marb).await?;
     marb.watched(run, async |run| {
-        let code = fetch(run, marb, &to.revision).await?;
-        install(run, marb, &code).await?;
+        let code = bring(run, marb, &to.revision).await?;
         if !pending(run, marb).await?.is_empty() {
             let rehearsal = alembic::rehearse(&marb.alembic(), &dump);
             let rehearsed = marb.server(run).step("Rehearse the migrations", rehearsal).await?;
@@ -88,9 +83,7 @@ pub async fn update_schema(run: &Run, to: &To) -> Result<Release> {
             run.say(format!("on a copy it takes {:.1} s, {back}", rehearsed.took.as_secs_f64()));
             migrate(run, to, &dump).await?;
         }
-        restart(run, marb).await?;
-        run.check("Healthy", marb.is_healthy()).await?;
-        no_new_errors(run, to).await?;
+        restart_and_watch(run, to).await?;
         Ok(code.release())
     })
     .await
@@ -123,8 +116,7 @@ pub async fn update_breaking(run: &Run, breaking: &Breaking) -> Result<Release> 
         let marb = &to.marb;
         stop(run, marb).await?;
         let dump = proven_backup(run, marb).await?;
-        let code = fetch(run, marb, &to.revision).await?;
-        install(run, marb, &code).await?;
+        let code = bring(run, marb, &to.revision).await?;
         if !pending(run, marb).await?.is_empty() {
             server.step("Rehearse the migrations", alembic::rehearse(&marb.alembic(), &dump)).await?;
             migrate(run, to, &dump).await?;
@@ -146,16 +138,25 @@ pub async fn fetch(run: &Run, marb: &Marb, revision: &str) -> Result<git::Checko
     app.step("Check out the release", git::checkout(&marb.root, revision)).await
 }
 
-/// Get a release that needs nothing but a restart.
+/// Get a release, and the packages it wants.
+#[part]
+pub async fn bring(run: &Run, marb: &Marb, revision: &str) -> Result<git::Checkout> {
+    let code = fetch(run, marb, revision).await?;
+    install(run, marb, &code).await?;
+    Ok(code)
+}
+
+/// Get a release that needs nothing but a restart, and restart.
 ///
 /// One that changes `requirements.txt` or `alembic/versions` is refused.
 #[part]
-pub async fn fetch_code_only(run: &Run, marb: &Marb, revision: &str) -> Result<git::Checkout> {
+pub async fn change_code(run: &Run, marb: &Marb, revision: &str) -> Result<Release> {
     let code = fetch(run, marb, revision).await?;
     for (what, pattern) in [("packages", "requirements.txt"), ("the schema", "alembic/versions")] {
         ensure!(!code.changed(pattern), "`{revision}` changes {what}: it takes more than other code");
     }
-    Ok(code)
+    restart(run, marb).await?;
+    Ok(code.release())
 }
 
 /// Install its packages.
@@ -192,6 +193,14 @@ pub async fn migrate(run: &Run, to: &To, dump: &VerifiedBackup<Dump>) -> Result<
     let claims = dump.backup().contents.rows.get("claims").copied().unwrap_or_default();
     server.check("No claim is lost", postgres::has_rows(&marb.database(), "claims").at_least(claims)).await?;
     Ok(migrated)
+}
+
+/// Restart, and see that it stays well.
+#[part]
+pub async fn restart_and_watch(run: &Run, to: &To) -> Result<()> {
+    restart(run, &to.marb).await?;
+    run.check("Healthy", to.marb.is_healthy()).await?;
+    no_new_errors(run, to).await
 }
 
 /// See that the log stays without errors for a while.

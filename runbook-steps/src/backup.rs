@@ -35,6 +35,7 @@ pub use self::postgres::{
 };
 pub use self::rehearse::{Rehearse, RehearseBefore};
 pub use self::restore::{Restore, RestoreBefore, Restored, Restoring};
+pub use self::schedule::{Daily, Schedule, ScheduleBefore, Scheduled, Scheduler, Scheduling, TimerBefore};
 #[cfg(all(feature = "postgres", feature = "testing"))]
 pub(crate) use self::simulated::script as simulated_script;
 #[cfg(any(test, feature = "testing"))]
@@ -47,10 +48,12 @@ mod handle;
 mod keep;
 mod latest;
 mod make;
+mod place;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 mod rehearse;
 mod restore;
+mod schedule;
 #[cfg(any(test, feature = "testing"))]
 mod simulated;
 #[cfg(test)]
@@ -117,4 +120,15 @@ pub fn latest(dir: impl AsRef<Path>) -> Latest {
 /// Whether the newest backup in a directory is whole and no older than this.
 pub fn fresh(dir: impl AsRef<Path>, max_age: Duration) -> Fresh {
     Fresh::new(dir.as_ref(), max_age)
+}
+
+/// A job of this name, which makes a backup every day.
+///
+/// ```
+/// use runbook_steps::backup;
+///
+/// let step = backup::schedule("marb-backup").runs(["/usr/local/bin/marb", "run", "back_up"]).daily_at("02:00");
+/// ```
+pub fn schedule(name: impl Into<String>) -> Scheduling {
+    Scheduling::new(name)
 }

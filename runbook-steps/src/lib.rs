@@ -6,6 +6,8 @@ extern crate runbook_core as runbook;
 pub mod alembic;
 pub mod backup;
 pub mod command;
+#[cfg(all(test, feature = "testing"))]
+mod conformance;
 pub mod diagnosis;
 pub mod disk;
 pub mod downtime;
@@ -31,6 +33,8 @@ pub mod python;
 pub mod redis;
 pub mod sizes;
 pub mod systemd;
+#[cfg(test)]
+mod taking;
 #[cfg(feature = "tls")]
 pub mod tls;
 pub mod tool;

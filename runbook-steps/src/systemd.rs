@@ -37,6 +37,7 @@ mod commands;
 mod failure;
 mod job;
 mod ready;
+pub(crate) mod timer;
 mod watch;
 
 mod daemon_reload;
@@ -73,7 +74,11 @@ pub use self::start::{Running, Start, Was, start};
 pub use self::states::{ActiveState, FileState, LoadState};
 pub use self::stop::{Stop, Stopped, stop};
 pub use self::unit::{Invocation, Unit};
+pub(crate) use self::unit_file::UNITS;
 pub use self::unit_file::{Installed, UnitFile, UnitFileBefore, drop_in, edit, install};
+
+/// What is there when systemd runs the host. Source: sd_booted(3).
+pub(crate) const BOOTED: &str = "/run/systemd/system";
 
 #[cfg(test)]
 mod tests;

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use crate::example;
 
+mod backups;
 mod claims;
 mod deployment;
 mod kills;

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use runbook::{Command, Context, Resource, Result, Secret};
+use runbook::{Command, Context, Description, Resource, Result, Secret};
 use serde::{Deserialize, Serialize};
 
 use crate::env;
@@ -153,11 +153,6 @@ impl Alembic {
         self.database.resource()
     }
 
-    /// What is migrated, for plans.
-    pub(super) fn schema(&self) -> Resource {
-        Resource::new("schema", self.database.to_string())
-    }
-
     /// What a person types: `alembic` with these words.
     pub(super) fn by_hand(&self, words: &[&str]) -> String {
         let program = match self.python.parent().filter(|dir| !dir.as_os_str().is_empty()) {
@@ -168,6 +163,17 @@ impl Alembic {
         let alembic = Command::new(program).args(config).args(words);
         let assign = format!("{}={}", self.variable, self.database.by_hand());
         format!("({} && {assign} {alembic})", Command::new("cd").arg(&self.dir))
+    }
+
+    /// A step that leads the schema to `target` with one command of alembic, and back with another.
+    pub(super) fn describe(&self, command: &str, target: &str, back: &str) -> Description {
+        Description::new(format!("alembic.{command}"), format!("{self} {target}"))
+            .command(self.by_hand(&[command, target]))
+            .undo_command(self.by_hand(&[back, "REVISION_BEFORE"]))
+            .reads(Resource::path(&self.dir))
+            .reads(self.resource())
+            .writes(self.resource())
+            .writes(Resource::new("schema", self.database.to_string()))
     }
 
     /// The environment of the application, with the URL in it.

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use async_trait::async_trait;
-use runbook::{Context, Description, Diff, Error, Resource, Result, Rollback, Step, Survey};
+use runbook::{Context, Description, Diff, Error, Result, Rollback, Step, Survey};
 use serde::{Deserialize, Serialize};
 
 use super::answers::{Back, Migration, Schema};
@@ -38,10 +38,8 @@ pub struct DowngradingTo {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "a step does nothing until it is run: `run.step(\"title\", step).await?`"]
 pub struct Downgrade {
-    alembic: Alembic,
     to: Option<String>,
-    guard: Guard,
-    may_restore: bool,
+    way_back: WayBack,
 }
 
 /// What a rollback of [`Downgrade`] needs.
@@ -67,7 +65,7 @@ impl Downgrading {
 impl DowngradingTo {
     /// With this proven dump behind it, or the reason for having none: `NoBackup::because("…")`.
     pub fn guarded_by(self, guard: impl Into<Guard>) -> Downgrade {
-        Downgrade { alembic: self.alembic, to: self.to, guard: guard.into(), may_restore: false }
+        Downgrade { to: self.to, way_back: WayBack::new(self.alembic, guard) }
     }
 }
 
@@ -75,7 +73,7 @@ impl Downgrade {
     /// Restores the dump on the way back when something was dropped. What was written since the dump was taken is then
     /// only in the database that is kept aside.
     pub fn may_restore(mut self) -> Self {
-        self.may_restore = true;
+        self.way_back.may_restore = true;
         self
     }
 
@@ -83,15 +81,11 @@ impl Downgrade {
         self.to.as_deref().unwrap_or("base")
     }
 
-    fn way_back(&self) -> WayBack<'_> {
-        WayBack { alembic: &self.alembic, guard: &self.guard, may_restore: self.may_restore }
-    }
-
     /// What the database is to say when it is done.
     async fn goal(&self, cx: &Context) -> Result<Vec<String>> {
         match &self.to {
             None => Ok(Vec::new()),
-            Some(word) => Ok(vec![facts::show(cx, &self.alembic, word).await?.migration.revision]),
+            Some(word) => Ok(vec![facts::show(cx, &self.way_back.alembic, word).await?.migration.revision]),
         }
     }
 }
@@ -110,24 +104,17 @@ impl Step for Downgrade {
     type Output = Migrated;
 
     fn describe(&self) -> Description {
-        let (alembic, target) = (&self.alembic, self.target());
-        let description = Description::new("alembic.downgrade", format!("{alembic} {target}"))
-            .summary(format!("take the schema of {} back to {target}, with {}", alembic.database, self.guard))
-            .command(alembic.by_hand(&["downgrade", target]))
-            .undo_command(alembic.by_hand(&["upgrade", "REVISION_BEFORE"]));
-        let description = self.way_back().by_hand().into_iter().fold(description, Description::undo_command);
-        description
-            .reads(Resource::path(&alembic.dir))
-            .reads(alembic.resource())
-            .writes(alembic.resource())
-            .writes(alembic.schema())
+        let (WayBack { alembic, guard, .. }, target) = (&self.way_back, self.target());
+        let summary = format!("take the schema of {} back to {target}, with {guard}", alembic.database);
+        self.way_back.describe(alembic.describe("downgrade", target, "upgrade")).summary(summary)
     }
 
     async fn survey(&self, cx: &Context) -> Result<Survey<DowngradeBefore, Migrated>> {
+        let alembic = &self.way_back.alembic;
         ensure_absolute(self.target())?;
         let goal = self.goal(cx).await?;
-        let seen = facts::applied_since(cx, &self.alembic, self.to.clone()).await?;
-        facts::known(cx, &self.alembic, &seen).await?;
+        let seen = facts::applied_since(cx, alembic, self.to.clone()).await?;
+        facts::known(cx, alembic, &seen).await?;
         let schema = seen.schema();
         if seen.current == goal {
             return Ok(Survey::Already(Migrated::of(&schema, &seen, Vec::new(), None)));
@@ -137,22 +124,23 @@ impl Step for Downgrade {
             return Err(Error::refused(format!("migration {one} cannot be taken back: {why}"))
                 .hint("restore a dump that was taken before it: `backup::restore`"));
         }
-        self.way_back().ensure_fits(&seen.current)?;
+        self.way_back.ensure_fits(&seen.current)?;
         let (from, to, loses) = (list(&seen.current), list(&goal), losses(&seen.pending));
-        let diff = Diff::turn(format!("schema of {}", self.alembic.database), from, to);
+        let diff = Diff::turn(format!("schema of {}", alembic.database), from, to);
         let diff = seen.pending.iter().fold(diff, |diff, one| diff.and_remove(format!("migration {one}")));
         let diff = loses.iter().fold(diff, |diff, name| diff.and_remove(format!("all that is in {name}")));
         Ok(Survey::change(DowngradeBefore { schema, loses }, diff))
     }
 
     async fn apply(&self, cx: &Context, before: &DowngradeBefore) -> Result<Migrated> {
+        let alembic = &self.way_back.alembic;
         let (began, goal) = (Instant::now(), self.goal(cx).await?);
-        let seen = facts::look(cx, &self.alembic, None).await?;
+        let seen = facts::look(cx, alembic, None).await?;
         if seen.current == goal {
             return Ok(Migrated::of(&before.schema, &seen, Vec::new(), None));
         }
-        let moved = facts::change(cx, &self.alembic, "downgrade", self.to.clone()).await?;
-        let (ran, now) = moved.whole(&self.alembic)?;
+        let moved = facts::change(cx, alembic, "downgrade", self.to.clone()).await?;
+        let (ran, now) = moved.whole(alembic)?;
         if now.current != goal {
             let (is, goal) = (list(&now.current), list(&goal));
             return Err(Error::new(format!("alembic says it is done, but the database is at {is}, not at {goal}")));
@@ -164,19 +152,20 @@ impl Step for Downgrade {
 #[async_trait]
 impl Rollback for Downgrade {
     async fn rollback(&self, cx: &Context, before: &DowngradeBefore) -> Result<()> {
+        let WayBack { alembic, may_restore, .. } = &self.way_back;
         let DowngradeBefore { schema, loses } = before;
-        let seen = facts::look(cx, &self.alembic, None).await?;
+        let seen = facts::look(cx, alembic, None).await?;
         if seen.current == schema.revisions {
             return left(schema, &seen).map_or(Ok(()), Err);
         }
-        if self.may_restore && !loses.is_empty() {
+        if *may_restore && !loses.is_empty() {
             let why = Error::new(format!("the downgrade dropped {}", loses.join(", ")));
-            return self.way_back().restore(cx, schema, why).await;
+            return self.way_back.restore(cx, schema, why).await;
         }
         let mut now = seen;
         for revision in &schema.revisions {
-            let moved = facts::change(cx, &self.alembic, "upgrade", Some(revision.clone())).await?;
-            now = moved.whole(&self.alembic)?.1;
+            let moved = facts::change(cx, alembic, "upgrade", Some(revision.clone())).await?;
+            now = moved.whole(alembic)?.1;
         }
         for name in loses {
             cx.warn(format!("it is there again, and what was in it is not: {name}"));

@@ -1,7 +1,7 @@
 //! Saying what a schema is, without changing it.
 
 use async_trait::async_trait;
-use runbook::{Context, Description, Diff, Error, Resource, Result, Rollback, Step, Survey};
+use runbook::{Context, Description, Diff, Error, Result, Rollback, Step, Survey};
 use serde::{Deserialize, Serialize};
 
 use super::app::Alembic;
@@ -45,14 +45,8 @@ impl Step for Stamp {
 
     fn describe(&self) -> Description {
         let Self { alembic, revision } = self;
-        Description::new("alembic.stamp", format!("{alembic} {revision}"))
-            .summary(format!("write that the schema of {} is at {revision}", alembic.database))
-            .command(alembic.by_hand(&["stamp", revision]))
-            .undo_command(alembic.by_hand(&["stamp", "REVISION_BEFORE"]))
-            .reads(Resource::path(&alembic.dir))
-            .reads(alembic.resource())
-            .writes(alembic.resource())
-            .writes(alembic.schema())
+        let summary = format!("write that the schema of {} is at {revision}", alembic.database);
+        alembic.describe("stamp", revision, "stamp").summary(summary)
     }
 
     async fn survey(&self, cx: &Context) -> Result<Survey<StampBefore, Stamped>> {

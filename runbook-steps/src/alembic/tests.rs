@@ -6,8 +6,9 @@ use runbook::{Check, Context, Error, Result, Rollback as _, Step, Survey};
 
 use super::*;
 use crate::backup::{self, Dump, NoBackup, VerifiedBackup};
-use crate::postgres::tests::{Lab, before, take};
+use crate::postgres::tests::Lab;
 use crate::postgres::{self, Ask, Database, open};
+use crate::taking::{before, take};
 
 #[cfg(feature = "testing")]
 mod conformance;

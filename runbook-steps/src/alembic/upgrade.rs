@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use runbook::{Context, Description, Diff, Error, ErrorKind, Resource, Result, Rollback, Step, Survey};
+use runbook::{Context, Description, Diff, Error, ErrorKind, Result, Rollback, Step, Survey};
 use serde::{Deserialize, Serialize};
 
 use super::answers::{Migration, Moved, Ran, Schema, Seen, different};
@@ -34,7 +34,7 @@ impl Upgrading {
 
     /// With this proven dump behind it, or the reason for having none: `NoBackup::because("…")`.
     pub fn guarded_by(self, guard: impl Into<Guard>) -> Upgrade {
-        Upgrade { alembic: self.alembic, to: self.to, guard: guard.into(), may_restore: false }
+        Upgrade { to: self.to, way_back: WayBack::new(self.alembic, guard) }
     }
 }
 
@@ -46,17 +46,15 @@ impl Upgrading {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "a step does nothing until it is run: `run.step(\"title\", step).await?`"]
 pub struct Upgrade {
-    alembic: Alembic,
     to: Option<String>,
-    guard: Guard,
-    may_restore: bool,
+    way_back: WayBack,
 }
 
 impl Upgrade {
     /// Restores the dump on the way back where there is no other. What was written since the dump was taken is then only
     /// in the database that is kept aside, and a warning says how long that is.
     pub fn may_restore(mut self) -> Self {
-        self.may_restore = true;
+        self.way_back.may_restore = true;
         self
     }
 
@@ -64,20 +62,17 @@ impl Upgrade {
         self.to.as_deref().unwrap_or("head")
     }
 
-    fn way_back(&self) -> WayBack<'_> {
-        WayBack { alembic: &self.alembic, guard: &self.guard, may_restore: self.may_restore }
-    }
-
     fn diff(&self, seen: &Seen) -> Diff {
+        let WayBack { alembic, guard, may_restore } = &self.way_back;
         let (from, to) = (list(&seen.current), list(seen.target.as_slice()));
-        let diff = Diff::turn(format!("schema of {}", self.alembic.database), from, to);
+        let diff = Diff::turn(format!("schema of {}", alembic.database), from, to);
         let diff = seen.pending.iter().fold(diff, |diff, one| diff.and_add(format!("migration {one}")));
         let back = seen.pending.iter().filter_map(|one| Some((one, one.back.as_ref()?)));
         let diff = back
             .filter(|(_, back)| **back != super::Back::Works { loses: Vec::new() })
             .fold(diff, |diff, (one, back)| diff.and_note(format!("{one}: {back}")));
         match seen.pending.iter().any(Migration::is_irreversible) {
-            true if self.may_restore => diff.and_note(format!("there is no way back but to restore: {}", self.guard)),
+            true if *may_restore => diff.and_note(format!("there is no way back but to restore: {guard}")),
             true => diff.and_note("there is no way back, and the dump may not be restored by itself"),
             false => diff,
         }
@@ -124,22 +119,14 @@ impl Step for Upgrade {
     type Output = Migrated;
 
     fn describe(&self) -> Description {
-        let (alembic, target) = (&self.alembic, self.target());
+        let (WayBack { alembic, guard, .. }, target) = (&self.way_back, self.target());
         let what = if self.to.is_some() { format!("to {target}") } else { "to the newest".to_owned() };
-        let description = Description::new("alembic.upgrade", format!("{alembic} {target}"))
-            .summary(format!("upgrade the schema of {} {what}, with {}", alembic.database, self.guard))
-            .command(alembic.by_hand(&["upgrade", target]))
-            .undo_command(alembic.by_hand(&["downgrade", "REVISION_BEFORE"]));
-        let description = self.way_back().by_hand().into_iter().fold(description, Description::undo_command);
-        description
-            .reads(Resource::path(&alembic.dir))
-            .reads(alembic.resource())
-            .writes(alembic.resource())
-            .writes(alembic.schema())
+        let summary = format!("upgrade the schema of {} {what}, with {guard}", alembic.database);
+        self.way_back.describe(alembic.describe("upgrade", target, "downgrade")).summary(summary)
     }
 
     async fn survey(&self, cx: &Context) -> Result<Survey<UpgradeBefore, Migrated>> {
-        let alembic = &self.alembic;
+        let alembic = &self.way_back.alembic;
         ensure_absolute(self.target())?;
         let seen = facts::look(cx, alembic, Some(self.target())).await?;
         facts::known(cx, alembic, &seen).await?;
@@ -147,18 +134,18 @@ impl Step for Upgrade {
         if seen.pending.is_empty() {
             return Ok(Survey::Already(Migrated::of(&before.schema, &seen, Vec::new(), None)));
         }
-        self.way_back().ensure_fits(&seen.current)?;
+        self.way_back.ensure_fits(&seen.current)?;
         Ok(Survey::change(before, self.diff(&seen)))
     }
 
     async fn apply(&self, cx: &Context, before: &UpgradeBefore) -> Result<Migrated> {
-        let began = Instant::now();
-        let moved = facts::change(cx, &self.alembic, "upgrade", Some(before.target.clone())).await?;
+        let (began, alembic) = (Instant::now(), &self.way_back.alembic);
+        let moved = facts::change(cx, alembic, "upgrade", Some(before.target.clone())).await?;
         if let Some(left) = before.what_remains(&moved) {
-            let failed = moved.whole(&self.alembic).err();
+            let failed = moved.whole(alembic).err();
             return Err(failed.map_or(left.clone(), |error| error.kind_of(ErrorKind::Failed).caused_by(left)));
         }
-        let (ran, now) = moved.whole(&self.alembic)?;
+        let (ran, now) = moved.whole(alembic)?;
         if let Some(left) = now.pending.first() {
             let at = list(&now.current);
             return Err(Error::new(format!(
@@ -184,6 +171,6 @@ impl UpgradeBefore {
 #[async_trait]
 impl Rollback for Upgrade {
     async fn rollback(&self, cx: &Context, before: &UpgradeBefore) -> Result<()> {
-        self.way_back().go(cx, &before.schema).await
+        self.way_back.go(cx, &before.schema).await
     }
 }

@@ -1,7 +1,7 @@
 //! The way back from an upgrade: by downgrades, or by restoring the dump.
 
 use jiff::SignedDuration;
-use runbook::{Context, Error, Explain as _, Result, Step as _, Survey};
+use runbook::{Context, Description, Error, Explain as _, Result, Step as _, Survey};
 
 use super::answers::{Schema, Seen, different};
 use super::app::Alembic;
@@ -11,31 +11,39 @@ use crate::command::word;
 use crate::postgres::database_facts;
 
 /// How a schema gets back to where it was.
-pub(super) struct WayBack<'a> {
-    pub(super) alembic: &'a Alembic,
-    pub(super) guard: &'a Guard,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct WayBack {
+    pub(super) alembic: Alembic,
+    pub(super) guard: Guard,
     pub(super) may_restore: bool,
 }
 
-impl WayBack<'_> {
+impl WayBack {
+    /// By downgrades and upgrades only, until the dump may be restored.
+    pub(super) fn new(alembic: Alembic, guard: impl Into<Guard>) -> Self {
+        Self { alembic, guard: guard.into(), may_restore: false }
+    }
+
     pub(super) fn dump(&self) -> Option<&VerifiedBackup<Dump>> {
-        match self.guard {
+        match &self.guard {
             Guard::Dump(dump) => Some(dump),
             Guard::Backup(_) | Guard::NoBackup(_) => None,
         }
     }
 
-    /// What a person types where no downgrade helps.
-    pub(super) fn by_hand(&self) -> Option<String> {
-        let dump = self.dump()?.backup();
-        Some(format!("zstd -dc {} | pg_restore -d RESTORED_DATABASE", word(&dump.file())))
+    /// With what a person types where alembic does not lead back.
+    pub(super) fn describe(&self, description: Description) -> Description {
+        match self.dump().map(|dump| word(&dump.backup().file())) {
+            Some(file) => description.undo_command(format!("zstd -dc {file} | pg_restore -d RESTORED_DATABASE")),
+            None => description,
+        }
     }
 
     /// An error unless what guards it is a dump of this database, of this revision where it may be restored.
     pub(super) fn ensure_fits(&self, current: &[String]) -> Result<()> {
         let database = &self.alembic.database;
         let Some(dump) = self.dump().map(VerifiedBackup::backup) else {
-            return match self.guard {
+            return match &self.guard {
                 Guard::Backup(_) => Err(Error::refused(format!("{} is no dump of {database}", self.guard))
                     .hint("make one: `backup::postgres(&database)`")),
                 _ if self.may_restore => Err(Error::refused(format!("nothing can be restored: {}", self.guard))),
@@ -90,17 +98,17 @@ impl WayBack<'_> {
     /// Takes back what was applied since, and tells what is there then.
     async fn downgrade(&self, cx: &Context, before: &Schema) -> Result<Seen> {
         let target = single(&before.revisions)?;
-        let seen = facts::applied_since(cx, self.alembic, target.clone()).await?;
+        let seen = facts::applied_since(cx, &self.alembic, target.clone()).await?;
         if seen.current == before.revisions {
             return Ok(seen);
         }
-        facts::known(cx, self.alembic, &seen).await?;
+        facts::known(cx, &self.alembic, &seen).await?;
         if let Some(one) = seen.pending.iter().find(|one| one.is_irreversible()) {
             let why = one.back.as_ref().map(ToString::to_string).unwrap_or_default();
             return Err(Error::new(format!("migration {one} cannot be taken back: {why}")));
         }
-        let moved = facts::change(cx, self.alembic, "downgrade", target).await?;
-        moved.whole(self.alembic).map(|(_, now)| now).context("go back")
+        let moved = facts::change(cx, &self.alembic, "downgrade", target).await?;
+        moved.whole(&self.alembic).map(|(_, now)| now).context("go back")
     }
 
     /// Restores the dump, or says why that is left to a person.
@@ -127,7 +135,7 @@ impl WayBack<'_> {
             cx.warn(format!("lost by the restore: {line}"));
         }
         cx.warn(format!("{path} was restored{}", aside.unwrap_or_default()));
-        let now = facts::look(cx, self.alembic, None).await?;
+        let now = facts::look(cx, &self.alembic, None).await?;
         match left(before, &now) {
             None => Ok(()),
             Some(error) => Err(error.context(format!("{path} was restored"))),

@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::archive;
 use super::handle::{self, ABOUT, ARCHIVE, Backup, MANIFEST};
+use super::place::Place;
 use crate::command::word;
-use crate::file::{self, DirectoryBefore, MakeDirectory};
+use crate::file::DirectoryBefore;
 
 /// What stands for the time in the name of a backup that is yet to be made.
 const TIME: &str = "<time>";
@@ -55,9 +56,8 @@ impl BackUp {
         self.source.file_name().map_or_else(|| "root".into(), |name| name.to_string_lossy().into_owned())
     }
 
-    /// The step that makes the directory for backups.
-    fn make_dir(&self) -> MakeDirectory {
-        file::directory(&self.dir)
+    fn place(&self) -> Place<'_> {
+        Place(&self.dir)
     }
 
     /// The backup as far as it is known before it is made.
@@ -93,18 +93,6 @@ impl BackUp {
         Ok(())
     }
 
-    /// A name that is free now: the time, and a number when there is one already.
-    async fn free(&self, cx: &Context, now: Timestamp) -> Result<PathBuf> {
-        let first = format!("{}-{}", self.name(), now.strftime("%Y%m%dT%H%M%SZ"));
-        let mut path = self.dir.join(&first);
-        let mut number = 2;
-        while cx.files().stat(&path).await?.is_some() {
-            path = self.dir.join(format!("{first}.{number}"));
-            number += 1;
-        }
-        Ok(path)
-    }
-
     /// Fills a directory with the three files of the backup.
     async fn fill(&self, cx: &Context, dir: &Path, before: &BackUpBefore) -> Result<Backup> {
         let (archive, manifest) = (dir.join(ARCHIVE), dir.join(MANIFEST));
@@ -135,11 +123,6 @@ impl BackUp {
     }
 }
 
-/// The hidden place where a backup is made.
-fn partial(path: &Path) -> PathBuf {
-    handle::beside(path, "partial")
-}
-
 #[async_trait]
 impl Step for BackUp {
     type Before = BackUpBefore;
@@ -159,12 +142,8 @@ impl Step for BackUp {
 
     async fn survey(&self, cx: &Context) -> Result<Survey<BackUpBefore, Backup>> {
         self.require_source(cx).await?;
-        let dir = match self.make_dir().survey(cx).await? {
-            Survey::Already(_) => None,
-            Survey::Change { before, .. } => Some(before),
-        };
-        let taken_at = cx.now();
-        let path = self.free(cx, taken_at).await?;
+        let (dir, taken_at) = (self.place().missing(cx).await?, cx.now());
+        let path = self.place().free(cx, &self.name(), taken_at).await?;
         let foreseen = self.foreseen();
         let diff = Diff::none().and_add(foreseen.path.display().to_string());
         Ok(Survey::predict(BackUpBefore { path, taken_at, dir }, diff, foreseen))
@@ -175,11 +154,7 @@ impl Step for BackUp {
             archive::require(cx, &made.archive(), &made.checksum).await?;
             return Ok(made);
         }
-        self.make_dir().apply(cx, &before.dir.clone().unwrap_or_default()).await?;
-        let partial = partial(&before.path);
-        cx.files().remove(&partial).await?;
-        cx.files().make_dir(&partial).await?;
-        cx.files().set(&partial, &Attributes::mode(0o700)).await?;
+        let partial = self.place().begin(cx, &before.path, before.dir.as_ref()).await?;
         let backup = self.fill(cx, &partial, before).await?;
         cx.files().rename(&partial, &before.path).await?;
         Ok(backup)
@@ -193,16 +168,6 @@ impl Step for BackUp {
 #[async_trait]
 impl Rollback for BackUp {
     async fn rollback(&self, cx: &Context, before: &BackUpBefore) -> Result<()> {
-        let partial = partial(&before.path);
-        if cx.files().stat(&before.path).await?.is_some() {
-            // Half a backup must not be found under its name.
-            cx.files().remove(&partial).await?;
-            cx.files().rename(&before.path, &partial).await?;
-        }
-        cx.files().remove(&partial).await?;
-        match &before.dir {
-            Some(dir) => self.make_dir().rollback(cx, dir).await,
-            None => Ok(()),
-        }
+        self.place().take_back(cx, &before.path, before.dir.as_ref()).await
     }
 }

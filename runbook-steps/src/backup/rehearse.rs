@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use async_trait::async_trait;
-use runbook_core::host::Attributes;
 use runbook_core::{Context, Description, Diff, Error, Resource, Result, Rollback, Step, Survey};
 use serde::{Deserialize, Serialize};
 
 use super::archive;
 use super::handle::{self, Backup, VerifiedBackup};
+use super::place::make_empty;
 use crate::command::word;
 
 /// Restores a backup into a scratch directory beside it, compares every name, mode, size and checksum with its
@@ -64,9 +64,7 @@ impl Step for Rehearse {
 
     async fn apply(&self, cx: &Context, before: &RehearseBefore) -> Result<VerifiedBackup> {
         let Self(backup) = self;
-        cx.files().remove(&before.scratch).await?;
-        cx.files().make_dir(&before.scratch).await?;
-        cx.files().set(&before.scratch, &Attributes::mode(0o700)).await?;
+        make_empty(cx, &before.scratch).await?;
         // A directory in it, because unpacking gives the outer one the mode of what was backed up.
         let tree = before.scratch.join(&backup.name);
         cx.files().make_dir(&tree).await?;

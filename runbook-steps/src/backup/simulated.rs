@@ -159,6 +159,7 @@ mod tests {
     use super::super::archive;
     use super::*;
     use crate::backup;
+    use crate::taking::{before, take};
 
     /// The same directory on a simulated host and on this one.
     fn both(place: &Path) -> [(Context, PathBuf); 2] {
@@ -174,13 +175,6 @@ mod tests {
         std::os::unix::fs::symlink("entries", data.join("link")).expect("linked");
         let (local, sim) = (Context::local(), Context::on(Arc::new(host)));
         [(local, place.to_owned()), (sim, "/place".into())]
-    }
-
-    async fn take<S: Step>(cx: &Context, step: &S) -> Result<S::Output> {
-        match step.survey(cx).await? {
-            Survey::Already(output) => Ok(output),
-            Survey::Change { before, .. } => step.apply(cx, &before).await,
-        }
     }
 
     #[tokio::test]
@@ -200,7 +194,7 @@ mod tests {
             cx.files().write(&data.join("entries"), b"lost\n", &Attributes::default()).await.expect("written");
 
             let restore = backup::restore(&proven).to(&data);
-            let Survey::Change { before, .. } = restore.survey(&cx).await.expect("looks") else { panic!("it changed") };
+            let before = before(&cx, &restore).await;
             restore.apply(&cx, &before).await.expect("restored");
             let back = cx.files().read(&data.join("entries")).await.expect("read");
             assert!(matches!(restore.survey(&cx).await.expect("looks"), Survey::Already(_)));

@@ -7,8 +7,8 @@ use runbook_core::{Check as _, Context, Error, ErrorKind, Rollback, Step, Survey
 
 use super::handle::{ABOUT, ARCHIVE, MANIFEST};
 use super::{Backup, VerifiedBackup};
-use crate::backup;
 use crate::laws::{laws, laws_seen, tree};
+use crate::{backup, taking};
 
 /// A place with a directory that has everything in it that directories have.
 fn place() -> tempfile::TempDir {
@@ -25,11 +25,7 @@ fn place() -> tempfile::TempDir {
 }
 
 async fn take<S: Step>(step: &S) -> runbook_core::Result<S::Output> {
-    let cx = Context::local();
-    match step.survey(&cx).await? {
-        Survey::Already(output) => Ok(output),
-        Survey::Change { before, .. } => step.apply(&cx, &before).await,
-    }
+    taking::take(&Context::local(), step).await
 }
 
 async fn made(place: &Path) -> Backup {
@@ -196,7 +192,7 @@ async fn retention_keeps_the_newest_of_each_name_and_never_the_one_it_is_told_to
     std::fs::write(all[7].join(ARCHIVE), "").expect("cut");
 
     let step = backup::keep(place.path(), 2).but(&spared);
-    let Survey::Change { before, .. } = step.survey(&cx).await.expect("looks") else { panic!("there are too many") };
+    let before = taking::before(&cx, &step).await;
     step.apply(&cx, &before).await.expect("removed");
     let pruned = step.apply(&cx, &before).await.expect("removed twice is removed once");
     assert_eq!(pruned.removed, [all[1].clone(), all[4].clone()]);

@@ -105,7 +105,8 @@ impl Replace<'_> {
     }
 }
 
-fn and_change(diff: Diff, change: &runbook_core::Change) -> Diff {
+/// The same difference with one change more.
+pub(crate) fn and_change(diff: Diff, change: &runbook_core::Change) -> Diff {
     use runbook_core::Change;
     match change {
         Change::Add(line) => diff.and_add(line),

@@ -7,6 +7,7 @@ use runbook_core::{Check, Context, Rollback, Secret, Step as _, Survey};
 
 use crate::file;
 use crate::laws::{laws, tree};
+use crate::taking::{before, change};
 
 /// A directory as a host might have it.
 fn dir() -> tempfile::TempDir {
@@ -86,11 +87,10 @@ async fn what_not_everyone_may_read_reaches_no_journal_and_no_plan() {
 async fn what_is_kept_aside_is_hidden_private_and_forgotten_on_demand() {
     let (dir, cx) = (dir(), Context::local());
     let path = dir.path().join("private.conf");
-    let before = tree(dir.path());
+    let old = tree(dir.path());
     for n in 0..20 {
         let step = file::write(&path, format!("token = {n}\n"));
-        let Survey::Change { before, .. } = step.survey(&cx).await.expect("looks") else { panic!("it changes") };
-        step.apply(&cx, &before).await.expect("applies");
+        change(&cx, &step).await.1.expect("applies");
     }
     let kept = tree(&dir.path().join(".runbook"));
     assert_eq!(kept[Path::new("")], "700 directory");
@@ -99,11 +99,10 @@ async fn what_is_kept_aside_is_hidden_private_and_forgotten_on_demand() {
     assert_eq!(kept.len(), 2 + 16, "old versions make room: {kept:?}");
 
     let forget = file::forget(&path);
-    let Survey::Change { before: all, .. } = forget.survey(&cx).await.expect("looks") else { panic!("there are some") };
-    forget.apply(&cx, &all).await.expect("forgets");
+    change(&cx, &forget).await.1.expect("forgets");
     assert!(matches!(forget.survey(&cx).await.expect("looks"), Survey::Already(_)));
     put(dir.path(), "private.conf", "token = hunter2hunter2\n", 0o640);
-    assert_eq!(tree(dir.path()), before, "nothing is left");
+    assert_eq!(tree(dir.path()), old, "nothing is left");
 }
 
 #[tokio::test]
@@ -114,8 +113,8 @@ async fn several_steps_on_one_private_file_are_undone_one_by_one() {
     // Back and forth: the same contents more than once.
     for content in ["a", "b", "a", "b", "a"] {
         let step = file::write(&path, content);
-        let Survey::Change { before, .. } = step.survey(&cx).await.expect("looks") else { panic!("it changes") };
-        step.apply(&cx, &before).await.expect("applies");
+        let (before, output) = change(&cx, &step).await;
+        output.expect("applies");
         done.push((step, before));
     }
     for (step, before) in done.iter().rev() {
@@ -128,7 +127,7 @@ async fn several_steps_on_one_private_file_are_undone_one_by_one() {
 async fn a_file_that_somebody_else_changed_meanwhile_is_not_overwritten() {
     let (dir, cx) = (dir(), Context::local());
     let step = file::write(dir.path().join("app.conf"), "workers = 4\n");
-    let Survey::Change { before, .. } = step.survey(&cx).await.expect("looks") else { panic!("it changes") };
+    let before = before(&cx, &step).await;
     put(dir.path(), "app.conf", "edited by hand\n", 0o644);
     let error = step.apply(&cx, &before).await.expect_err("someone else was here");
     assert!(error.message().ends_with("has changed since it was looked at"), "{error}");
@@ -138,8 +137,8 @@ async fn a_file_that_somebody_else_changed_meanwhile_is_not_overwritten() {
 async fn what_the_journal_does_not_hold_whole_is_not_put_back() {
     let (dir, cx) = (dir(), Context::local());
     let step = file::write(dir.path().join("app.conf"), "workers = 4\n");
-    let Survey::Change { before, .. } = step.survey(&cx).await.expect("looks") else { panic!("it changes") };
-    step.apply(&cx, &before).await.expect("applies");
+    let (before, output) = change(&cx, &step).await;
+    output.expect("applies");
     let redacted = serde_json::to_string(&before).expect("json").replace("8000", "[redacted]");
     let redacted = serde_json::from_str(&redacted).expect("a before-state");
     let error = step.rollback(&cx, &redacted).await.expect_err("that was not the file");
@@ -212,8 +211,8 @@ async fn a_directory_that_was_filled_is_kept_unless_its_contents_go_too() {
     let (dir, cx) = (dir(), Context::local());
     let path = dir.path().join("data");
     let step = file::directory(&path);
-    let Survey::Change { before, .. } = step.survey(&cx).await.expect("looks") else { panic!("it changes") };
-    step.apply(&cx, &before).await.expect("made");
+    let (before, output) = change(&cx, &step).await;
+    output.expect("made");
     put(&path, "entries", "42", 0o644);
     let error = step.rollback(&cx, &before).await.expect_err("there is something in it");
     assert!(error.message().contains("is not empty: it holds `entries`"), "{error}");

@@ -9,6 +9,7 @@ use runbook_macros::procedure;
 
 use super::*;
 use crate::sizes::{Bytes, Sizes as _};
+use crate::taking::change;
 
 mod conformance;
 mod lab;
@@ -71,17 +72,6 @@ async fn a_machine_with_iptables_is_too() {
     explore::<keep_out>(rig, runbook::NoInput {}).await.is_sound();
 }
 
-/// Surveys and applies a step that has something to change.
-async fn take<S: Step>(step: &S, cx: &Context) -> (S::Before, Result<S::Output>) {
-    match step.survey(cx).await.expect("is surveyed") {
-        Survey::Change { before, .. } => {
-            let output = step.apply(cx, &before).await;
-            (before, output)
-        }
-        Survey::Already(_) => panic!("there is nothing to change"),
-    }
-}
-
 async fn refused<S: Step>(step: S, cx: &Context, words: &str) {
     let error = step.survey(cx).await.map(drop).expect_err("is refused");
     assert!(format!("{error:#}").contains(words), "{error:?}");
@@ -91,7 +81,7 @@ async fn refused<S: Step>(step: S, cx: &Context, words: &str) {
 async fn only_what_came_is_taken_away_again() {
     let cx = cx(&machine());
     let step = packages(["nginx", "python3"]);
-    let (before, output) = take(&step, &cx).await;
+    let (before, output) = change(&cx, &step).await;
     assert_eq!(output.expect("installs").packages.len(), 2);
     assert_eq!(before.absent, ["nginx-common", "nginx"]);
     step.rollback(&cx, &before).await.expect("goes");
@@ -103,8 +93,8 @@ async fn only_what_came_is_taken_away_again() {
 async fn what_something_else_needs_by_now_stays_and_is_named() {
     let cx = cx(&machine().offers("site", "1", ["nginx"]));
     let (first, second) = (packages(["nginx"]), packages(["site"]));
-    let (before, _) = take(&first, &cx).await;
-    take(&second, &cx).await.1.expect("installs");
+    let (before, _) = change(&cx, &first).await;
+    change(&cx, &second).await.1.expect("installs");
     let error = first.rollback(&cx, &before).await.expect_err("cannot go");
     assert!(error.message().contains("`site`, which came since"), "{error:?}");
     assert!(package(&cx, "nginx").await.expect("is asked").is_some());
@@ -133,7 +123,7 @@ async fn another_apt_at_work_may_pass() {
 #[tokio::test]
 async fn a_user_that_is_another_is_refused() {
     let cx = cx(&machine());
-    take(&make_user("marb").home("/opt/marb"), &cx).await.1.expect("is made");
+    change(&cx, &make_user("marb").home("/opt/marb")).await.1.expect("is made");
     assert!(user_exists("marb").check(&cx).await.expect("is asked").passes());
     let other = make_user("marb").home("/home/marb");
     refused(other, &cx, "its home is /opt/marb, wanted /home/marb").await;
@@ -161,13 +151,13 @@ async fn a_process_is_asked_to_end_before_it_is_made_to() {
     refused(end_process(812), &cx, "is kept by systemd").await;
     refused(end_process(900).command("gunicorn"), &cx, "is no `gunicorn`").await;
     refused(end_process(1), &cx, "no process to end").await;
-    let (before, output) = take(&end_process(900).command("http.server"), &cx).await;
+    let (before, output) = change(&cx, &end_process(900).command("http.server")).await;
     assert_eq!(output.expect("ends").signal, Signal::Term);
     assert_eq!(end_process(900).apply(&cx, &before).await.expect("is gone").signal, Signal::None);
-    assert_eq!(take(&end_process(901).patience(3.seconds()), &cx).await.1.expect("ends").signal, Signal::Kill);
+    assert_eq!(change(&cx, &end_process(901).patience(3.seconds())).await.1.expect("ends").signal, Signal::Kill);
     let survey = end_process(901).survey(&cx).await.expect("is surveyed");
     assert!(matches!(survey, Survey::Already(Ended { signal: Signal::None, .. })));
-    assert!(take(&end_process(812).although_of_a_service(), &cx).await.1.is_ok());
+    assert!(change(&cx, &end_process(812).although_of_a_service()).await.1.is_ok());
 }
 
 #[tokio::test]
@@ -182,11 +172,11 @@ async fn swap_that_cannot_be_is_refused() {
 #[tokio::test]
 async fn swap_until_reboot_becomes_swap_for_good_and_back() {
     let cx = cx(&machine());
-    take(&swap("/swapfile", Bytes(1)).until_reboot(), &cx).await.1.expect("is added");
+    change(&cx, &swap("/swapfile", Bytes(1)).until_reboot()).await.1.expect("is added");
     let all = swaps(&cx).await.expect("is asked");
     assert_eq!((all.len(), all[0].size), (1, 1.mib()));
     let for_good = swap("/swapfile", 1.mib());
-    let (before, _) = take(&for_good, &cx).await;
+    let (before, _) = change(&cx, &for_good).await;
     let fstab = async || String::from_utf8(cx.files().read(Path::new("/etc/fstab")).await.expect("is read"));
     assert!(fstab().await.expect("is text").ends_with("\n/swapfile none swap sw 0 0\n"));
     for_good.rollback(&cx, &before).await.expect("is put back");
@@ -200,7 +190,7 @@ async fn nobody_locks_themselves_out() {
     refused(block("198.51.100.0/24"), &cx, "someone works on web-1 from 198.51.100.4").await;
     refused(block("127.0.0.1"), &cx, "is the host itself").await;
     refused(block("attacker.example.org"), &cx, "is no address").await;
-    take(&block("198.51.100.4").whoever_works_from_there(), &cx).await.1.expect("is blocked");
+    change(&cx, &block("198.51.100.4").whoever_works_from_there()).await.1.expect("is blocked");
     let all = blocked(&cx).await.expect("is asked");
     assert_eq!((all.len(), &*all[0].address, all[0].firewall), (1, "198.51.100.4", Firewall::Nftables));
     let bare = Context::on(Arc::new(SimHost::new("bare").replies("printenv", runbook::command::Output::failed(1, ""))));

@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::*;
-use crate::laws;
+use crate::{laws, taking};
 
 #[cfg(feature = "testing")]
 mod conformance;
@@ -100,7 +100,7 @@ async fn a_site_that_nginx_refuses_leaves_what_was_there() {
         place.port()
     );
     let site = place.server.site("app", config);
-    let Survey::Change { before, .. } = site.survey(&place.cx).await.expect("looks") else { panic!("is another") };
+    let before = taking::before(&place.cx, &site).await;
     let error = site.apply(&place.cx, &before).await.expect_err("is refused");
     assert!(format!("{error:#}").contains("/no/such/fullchain.pem"), "{error:?}");
     assert!(error.advice().is_some_and(|hint| hint.contains("certificate")), "{error:?}");
@@ -145,7 +145,7 @@ async fn a_maintenance_page_answers_everything_and_goes_without_a_trace() {
     place.serve("open").await;
     let page = place.server.maintenance("app").page("<p>back \"soon\"</p>");
     let open = place.sites();
-    let Survey::Change { before, .. } = page.survey(&place.cx).await.expect("looks") else { panic!("is open") };
+    let before = taking::before(&place.cx, &page).await;
     page.apply(&place.cx, &before).await.expect("shows");
     let answer = place.get().await;
     assert!(answer.starts_with("HTTP/1.1 503") && answer.ends_with("<p>back \"soon\"</p>"), "{answer}");

@@ -7,6 +7,7 @@ use runbook::{Check, Command, Context, Finding, Result, Rollback, Secret, Step, 
 
 use super::*;
 use crate::laws::{Moment, cutting, laws_seen};
+use crate::taking::{before, take};
 
 #[cfg(feature = "testing")]
 mod conformance;
@@ -121,20 +122,6 @@ impl Lab {
                 server.order(&Ask::DropRole(name.clone())).await.expect("dropped");
             }
         }
-    }
-}
-
-pub(crate) async fn take<S: Step>(cx: &Context, step: &S) -> Result<S::Output> {
-    match step.survey(cx).await? {
-        Survey::Already(output) => Ok(output),
-        Survey::Change { before, .. } => step.apply(cx, &before).await,
-    }
-}
-
-pub(crate) async fn before<S: Step>(cx: &Context, step: &S) -> S::Before {
-    match step.survey(cx).await.expect("surveyed") {
-        Survey::Change { before, .. } => before,
-        Survey::Already(_) => panic!("there is something to do"),
     }
 }
 

@@ -8,7 +8,7 @@ use runbook::{Check, Context, Finding, Rollback as _, Step as _, Survey};
 use tempfile::TempDir;
 
 use super::*;
-use crate::laws;
+use crate::{laws, taking};
 
 #[cfg(feature = "testing")]
 mod conformance;
@@ -98,10 +98,7 @@ impl Place {
 }
 
 async fn make(cx: &Context, step: VenvStep) -> Venv {
-    match step.survey(cx).await.expect("it can be looked at") {
-        Survey::Change { before, .. } => step.apply(cx, &before).await.expect("is made"),
-        Survey::Already(venv) => venv,
-    }
+    taking::take(cx, &step).await.expect("is made")
 }
 
 async fn ask(cx: &Context, check: impl Check) -> Finding {
@@ -225,7 +222,7 @@ async fn an_installation_keeps_the_laws() {
     let place = Place::new();
     place.venv().await;
     let first = place.install("web==1\n");
-    let Survey::Change { before, .. } = first.survey(&place.cx).await.expect("looks") else { panic!("is not there") };
+    let before = taking::before(&place.cx, &first).await;
     first.apply(&place.cx, &before).await.expect("installs");
     // Each cut costs several calls of pip.
     let shown = laws::laws_sampled(&place.install("web==2\n"), || place.packages(), 4).await;
@@ -240,7 +237,7 @@ async fn halves_of_a_killed_pip_are_swept_away() {
     place.venv().await;
     let old = place.packages();
     let step = place.install("web==1\n");
-    let Survey::Change { before, .. } = step.survey(&place.cx).await.expect("looks") else { panic!("is not there") };
+    let before = taking::before(&place.cx, &step).await;
     place.write("venv/.runbook-pip", "");
     let packages =
         old.1.iter().find(|path| path.ends_with("pip")).expect("is there").parent().expect("has one").to_owned();

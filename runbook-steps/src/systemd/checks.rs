@@ -5,9 +5,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use runbook::{Check, Context, Description, Finding, Result};
 
-use super::properties::Properties;
+use super::timer::elapses;
 use super::watch::Seen;
-use super::{FileState, LoadState, Status, Unit, commands, facts, watch};
+use super::{FileState, LoadState, Status, Unit, facts, watch};
 use crate::sizes::Bytes;
 
 /// Asks whether a unit is up now. Whether it stays up is [`active_and_stable`]; whether it works, a check of its own.
@@ -231,13 +231,8 @@ impl Check for TimerActive {
         }
         // An active timer that is `elapsed` will not fire again.
         let fires = now.active.is_up() && matches!(now.sub.as_str(), "waiting" | "running");
-        let output = commands::ask(cx, &commands::show_timer(timer)).await?;
-        let properties = Properties::parse(output.text()?);
-        let time = |name| properties.get(name).filter(|at| !matches!(*at, "0" | "n/a" | "infinity"));
-        let next =
-            time("NextElapseUSecRealtime").or_else(|| time("NextElapseUSecMonotonic").map(|_| "some time after boot"));
-        let next = next.unwrap_or("unknown");
-        let last = time("LastTriggerUSec").unwrap_or("never");
+        let elapses = elapses(cx, timer).await?;
+        let (next, last) = (elapses.next.as_deref().unwrap_or("unknown"), elapses.last.as_deref().unwrap_or("never"));
         Ok(Finding::of(fires, format!("{timer} is {}, next {next}, last {last}", now.line())))
     }
 }

@@ -8,8 +8,8 @@ use runbook::command::Output;
 use runbook::testing::{Call, Program, SimClock, SimHost, Tree};
 use runbook::{Clock as _, Resource};
 
-use super::Unit;
 use super::unit_file::UNITS;
+use super::{BOOTED, Unit};
 
 mod analyze;
 mod behaviour;
@@ -97,7 +97,7 @@ impl Fake {
     /// The host, with this systemd on it.
     pub fn on(&self, host: SimHost) -> SimHost {
         let mut host =
-            host.dir(UNITS).dir("/proc").dir("/run").ignoring("/proc").ignoring_state(LIFE).ignoring_state(JOURNAL);
+            host.dir(UNITS).dir("/proc").dir(BOOTED).ignoring("/proc").ignoring_state(LIFE).ignoring_state(JOURNAL);
         for (unit, text) in &*locked(&self.0.files) {
             host = host.file(Path::new(UNITS).join(unit.as_str()), text);
         }

@@ -54,7 +54,7 @@ pub struct Was {
 }
 
 impl Was {
-    pub(super) fn of(status: &Status) -> Self {
+    pub(crate) fn of(status: &Status) -> Self {
         Self { active: status.active, invocation: status.invocation.clone() }
     }
 

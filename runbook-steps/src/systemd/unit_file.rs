@@ -16,7 +16,7 @@ use crate::file::content::sha256;
 use crate::file::replace::Replace;
 
 /// Where the administrator's units lie.
-pub(super) const UNITS: &str = "/etc/systemd/system";
+pub(crate) const UNITS: &str = "/etc/systemd/system";
 
 /// Installs a unit file with this text.
 pub fn install(unit: impl Into<Unit>, text: impl Into<String>) -> UnitFile {

@@ -22,10 +22,12 @@ host_is_current() {
 
 host_start() {
     network_up
-    # What systemd needs as PID 1 without --privileged; NET_ADMIN is for the firewall of the container, not ours.
+    # What systemd needs as PID 1 without --privileged; NET_ADMIN is for the firewall of the container, not ours; and with
+    # SYS_PTRACE its root sees the sockets of others, as the root of any server does.
     docker run -d --name "$lab_container" --hostname marb --network "$lab_network" --add-host "$lab_domain:127.0.0.1" \
         --add-host www.marb.test:127.0.0.1 \
-        --cap-add SYS_ADMIN --cap-add NET_ADMIN --security-opt seccomp=unconfined --security-opt apparmor=unconfined \
+        --cap-add SYS_ADMIN --cap-add NET_ADMIN --cap-add SYS_PTRACE \
+        --security-opt seccomp=unconfined --security-opt apparmor=unconfined \
         --cgroupns=host -v /sys/fs/cgroup:/sys/fs/cgroup:rw --tmpfs /run --tmpfs /run/lock --tmpfs /tmp:exec \
         --stop-signal SIGRTMIN+3 --dns-opt timeout:1 --dns-opt attempts:1 "$lab_image:latest" >/dev/null
 }

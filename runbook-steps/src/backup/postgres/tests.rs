@@ -11,8 +11,9 @@ use super::super::{Guard, Kept as _, VerifiedBackup};
 use super::*;
 use crate::backup;
 use crate::laws::{laws_seen, tree};
-use crate::postgres::tests::{Lab, before, take};
+use crate::postgres::tests::Lab;
 use crate::postgres::{Ask, open, recreate, row_counts, table_hash};
+use crate::taking::{before, take};
 
 /// A server, a database with claims in it, and a directory for backups.
 struct Place {

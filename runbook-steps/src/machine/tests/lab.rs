@@ -7,8 +7,10 @@ use runbook::Command;
 use runbook::command::Input;
 use runbook::host::{Container, Files, Host, Local, Process as Started};
 
-use super::conformance::{agree, suite};
+use super::conformance::{SAID, suite};
 use super::*;
+use crate::conformance::agree;
+use crate::taking::change;
 
 fn lab() -> Context {
     let name = std::env::var("RUNBOOK_LAB_CONTAINER").expect("names the lab: eval \"$(tests/lab/up)\"");
@@ -18,7 +20,7 @@ fn lab() -> Context {
 #[tokio::test]
 #[ignore = "needs the lab: tests/all runs it"]
 async fn a_real_machine_says_what_it_said() {
-    agree(&suite(lab()).await);
+    agree(&suite(lab()).await, SAID);
 }
 
 #[tokio::test]
@@ -49,10 +51,10 @@ async fn a_process_of_the_lab_ends() {
         all.into_iter().find(|process| process.command.contains("rb-sleeper")).expect("runs").pid
     };
     let pid = begin(": rb-sleeper; sleep 100 & wait").await;
-    assert_eq!(take(&end_process(pid).command("rb-sleeper"), &cx).await.1.expect("ends").signal, Signal::Term);
+    assert_eq!(change(&cx, &end_process(pid).command("rb-sleeper")).await.1.expect("ends").signal, Signal::Term);
     let pid = begin("trap \"\" TERM; : rb-sleeper; while :; do sleep 1; done").await;
     let step = end_process(pid).patience(1.seconds());
-    assert_eq!(take(&step, &cx).await.1.expect("ends").signal, Signal::Kill);
+    assert_eq!(change(&cx, &step).await.1.expect("ends").signal, Signal::Kill);
 }
 
 /// This machine with a network of its own, in which nothing is blocked yet.
@@ -121,7 +123,7 @@ async fn an_address_is_dropped_by_the_real_firewalls() {
         };
         for address in ["203.0.113.7", "203.0.113.0/24", "2001:db8::7"] {
             let step = block(address);
-            let (before, output) = take(&step, &cx).await;
+            let (before, output) = change(&cx, &step).await;
             assert_eq!(output.expect("is dropped").firewall, firewall);
             let now = rules().await;
             step.apply(&cx, &before).await.expect("twice is once");

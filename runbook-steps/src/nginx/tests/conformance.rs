@@ -8,6 +8,7 @@ use runbook::{Check, Error, Result, Rollback, Run, Step};
 use runbook_macros::procedure;
 
 use super::*;
+use crate::conformance::{agree, is_same};
 
 /// A host with an nginx, real or not.
 struct World {
@@ -185,13 +186,6 @@ async fn suite(world: &World) -> Vec<String> {
 
 const SAID: &str = include_str!("conformance.txt");
 
-fn agree(said: &[String]) {
-    if let Ok(path) = std::env::var("RUNBOOK_RECORD") {
-        return std::fs::write(path, said.join("\n") + "\n").expect("is written");
-    }
-    assert_eq!(said.join("\n") + "\n", SAID);
-}
-
 fn simulated(change: impl FnOnce(SimHost) -> SimHost) -> World {
     let sim = change(Fake::new().on(SimHost::new("sim")));
     World { cx: Context::on(Arc::new(sim.clone())), server: Nginx::new(), port: 28099, sim: Some(sim) }
@@ -199,7 +193,7 @@ fn simulated(change: impl FnOnce(SimHost) -> SimHost) -> World {
 
 #[tokio::test(start_paused = true)]
 async fn the_simulated_nginx_says_what_the_real_one_said() {
-    agree(&suite(&simulated(|host| host)).await);
+    agree(&suite(&simulated(|host| host)).await, SAID);
 }
 
 #[tokio::test]
@@ -208,7 +202,7 @@ async fn the_real_nginx_says_what_it_said() {
     let place = Place::new().await;
     let world = World { cx: Context::local(), server: place.server.clone(), port: place.port(), sim: None };
     reload::prove(&world.cx, &world.server).await.expect("has no sites");
-    agree(&suite(&world).await);
+    agree(&suite(&world).await, SAID);
 }
 
 #[tokio::test(start_paused = true)]
@@ -223,10 +217,8 @@ async fn a_simulated_nginx_that_is_wrong_is_noticed() {
         let good = good.clone();
         let world = simulated(|host| broken(host, good));
         let said = tokio::spawn(async move { suite(&world).await }).await;
-        assert!(
-            said.is_err() || said.is_ok_and(|said| said.join("\n") + "\n" != SAID),
-            "{n} is broken, and nobody noticed"
-        );
+        let same = said.is_ok_and(|said| is_same(&said, SAID));
+        assert!(!same, "{n} is broken, and nobody noticed");
     }
 }
 

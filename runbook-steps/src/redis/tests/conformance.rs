@@ -1,6 +1,7 @@
 //! One suite for the real Redis and the simulated one.
 
 use super::*;
+use crate::conformance::{agree, is_same};
 
 /// The servers of the suite: with a password, and a URL with its port.
 struct World {
@@ -96,13 +97,7 @@ fn told(answer: Result<Finding>) -> String {
     )
 }
 
-fn agree(said: &[String]) {
-    let should: Vec<&str> = include_str!("conformance.txt").lines().collect();
-    if let Ok(path) = std::env::var("RUNBOOK_RECORD") {
-        return std::fs::write(path, said.join("\n") + "\n").expect("is written");
-    }
-    assert_eq!(said, should);
-}
+const SAID: &str = include_str!("conformance.txt");
 
 fn simulated(dir: &tempfile::TempDir, host: SimHost) -> World {
     let cx = Context::on(Arc::new(host));
@@ -121,7 +116,7 @@ fn fake() -> Fake {
 #[tokio::test]
 async fn the_simulated_redis_says_what_the_real_one_said() {
     let dir = tempfile::tempdir().expect("a directory");
-    agree(&suite(&simulated(&dir, fake().on(SimHost::new("sim")))).await);
+    agree(&suite(&simulated(&dir, fake().on(SimHost::new("sim")))).await, SAID);
 }
 
 #[tokio::test]
@@ -139,7 +134,7 @@ async fn a_simulated_redis_that_is_wrong_is_noticed() {
             let dir = tempfile::tempdir().expect("a directory");
             suite(&simulated(&dir, host)).await
         });
-        let same = said.await.is_ok_and(|said| said.iter().eq(include_str!("conformance.txt").lines()));
+        let same = said.await.is_ok_and(|said| is_same(&said, SAID));
         assert!(!same, "{n} is broken, and nobody noticed");
     }
 }
@@ -160,5 +155,5 @@ async fn the_real_redis_says_what_it_said() {
 
     let dir = tempfile::tempdir().expect("a directory");
     let (right, wrong) = (secret(&dir, "right", &password), secret(&dir, "wrong", "not-the-password"));
-    agree(&suite(&World { cx: Context::local(), url: url.to_string(), right, wrong }).await);
+    agree(&suite(&World { cx: Context::local(), url: url.to_string(), right, wrong }).await, SAID);
 }

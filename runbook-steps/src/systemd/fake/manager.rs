@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use runbook::Resource;
 use runbook::command::Output;
 use runbook::testing::Call;
@@ -13,7 +15,7 @@ use super::super::unit_file::UNITS;
 use super::config::{Config, PLACES};
 use super::journal::Record;
 use super::life::{Happens, Life, Shown, State};
-use super::{Fake, LIFE, journal_resource, unknown};
+use super::{BOOT_MS, Fake, LIFE, journal_resource, unknown};
 use crate::file::content::sha256;
 
 /// The simulated systemd, while it is asked something.
@@ -314,6 +316,10 @@ impl<'f, 'c> Manager<'f, 'c> {
             "CanReload" => yes(config.get("ExecReload").is_some()),
             "ReloadResult" => "success".to_owned(),
             "StateChangeTimestampMonotonic" => life.changed_at.to_string(),
+            "NextElapseUSecRealtime" if life.state == State::Up => {
+                let at = BOOT_MS + i64::try_from(self.now).unwrap_or_default();
+                next_elapse(at, config.get("OnCalendar")?)?
+            }
             "ExecStart" => {
                 let words = config.get("ExecStart")?;
                 let program = words.split_whitespace().next().unwrap_or_default();
@@ -474,6 +480,15 @@ fn file_state(call: &Call<'_>, unit: &Unit, config: &Config) -> &'static str {
         _ if call.state::<bool>(&boot_resource(unit)) => "enabled",
         _ => "disabled",
     }
+}
+
+/// When a timer fires that fires every day, `*-*-* 02:00:00`, at this moment. Others are not simulated.
+fn next_elapse(now: i64, calendar: &str) -> Option<String> {
+    let time = calendar.strip_prefix("*-*-* ")?.trim_end_matches(" UTC").parse().ok()?;
+    let now = Timestamp::from_millisecond(now).ok()?.to_zoned(TimeZone::UTC);
+    let today = now.with().time(time).build().ok()?;
+    let next = if today > now { today } else { today.tomorrow().ok()? };
+    Some(next.strftime("%a %Y-%m-%d %H:%M:%S UTC").to_string())
 }
 
 fn reset_failed(unit: &Unit, life: &mut Life, now: u64) -> Output {

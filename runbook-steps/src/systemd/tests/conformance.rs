@@ -11,6 +11,7 @@ use runbook::{Check, CheckExt as _, Command, Context, Error, Rollback, Step, Sur
 use serde::Serialize;
 
 use super::super::*;
+use crate::conformance::{agree, is_same};
 use crate::journald;
 use crate::sizes::Sizes as _;
 
@@ -439,18 +440,9 @@ async fn troubles(told: &mut Transcript) {
 /// What the real systemd said.
 const SAID: &str = include_str!("conformance.txt");
 
-fn agree(said: &[String]) {
-    let should: Vec<&str> = SAID.lines().collect();
-    let differ = said.iter().zip(&should).enumerate().filter(|(_, (is, should))| is.as_str() != **should);
-    let differ: Vec<String> =
-        differ.map(|(n, (is, should))| format!("line {}\n      is {is}\n  should {should}", n + 1)).take(20).collect();
-    assert!(differ.is_empty(), "{}", differ.join("\n"));
-    assert_eq!(said.len(), should.len());
-}
-
 #[tokio::test(start_paused = true)]
 async fn the_simulated_systemd_says_what_the_real_one_said() {
-    agree(&conformance(simulated()).await);
+    agree(&conformance(simulated()).await, SAID);
 }
 
 #[tokio::test(start_paused = true)]
@@ -463,7 +455,7 @@ async fn a_simulated_systemd_that_is_wrong_is_noticed() {
         };
         let cx = simulated_with(wrong);
         let said = tokio::spawn(async move { conformance(cx).await }).await;
-        let same = said.is_ok_and(|said| said.iter().eq(SAID.lines()));
+        let same = said.is_ok_and(|said| is_same(&said, SAID));
         assert!(!same, "unit {broken} does something else, and nobody noticed");
     }
 }
@@ -475,9 +467,5 @@ async fn the_real_systemd_says_what_it_said() {
     clean(&cx).await;
     let said = conformance(cx.clone()).await;
     clean(&cx).await;
-    if let Ok(path) = std::env::var("RUNBOOK_RECORD") {
-        std::fs::write(path, said.join("\n") + "\n").expect("is written");
-        return;
-    }
-    agree(&said);
+    agree(&said, SAID);
 }

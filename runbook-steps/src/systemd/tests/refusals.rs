@@ -7,6 +7,7 @@ use runbook::testing::SimHost;
 use runbook::{Check as _, Context, ErrorKind, Rollback as _, Step as _, Units as _};
 
 use super::super::*;
+use crate::taking;
 
 fn cx(systemd: &Fake) -> Context {
     Context::on(Arc::new(systemd.on(SimHost::new("web-1"))))
@@ -79,9 +80,7 @@ async fn a_service_works_with_what_it_read_when_it_began() {
     status(&cx, "api").await.expect("is read");
     let old = host.snapshot();
     let step = restart("api");
-    let runbook::Survey::Change { before, .. } = step.survey(&cx).await.expect("is surveyed") else {
-        panic!("repeats")
-    };
+    let before = taking::before(&cx, &step).await;
     host.edit(|tree| tree.write("/srv/app", "new"));
     step.apply(&cx, &before).await.expect("restarts");
     step.rollback(&cx, &before).await.expect("is left alone");

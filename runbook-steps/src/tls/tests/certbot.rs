@@ -6,6 +6,7 @@ use runbook::{Command, Rollback as _, Run, Step, Survey};
 use runbook_macros::procedure;
 
 use super::*;
+use crate::taking::change;
 
 #[procedure]
 async fn certify(run: &Run) -> Result<()> {
@@ -29,33 +30,23 @@ fn on(fake: Fake, host: SimHost) -> Context {
     Context::on(Arc::new(fake.at(Timestamp::now()).on(host)))
 }
 
-async fn take<S: Step>(step: &S, cx: &Context) -> (S::Before, Result<S::Output>) {
-    match step.survey(cx).await.expect("is surveyed") {
-        Survey::Change { before, .. } => {
-            let output = step.apply(cx, &before).await;
-            (before, output)
-        }
-        Survey::Already(_) => panic!("there is nothing to change"),
-    }
-}
-
 #[tokio::test]
 async fn one_that_ends_soon_or_is_another_makes_way_and_stays_after_an_undo() {
     let host = SimHost::new("web-1");
     let cx = on(Fake::new().good_for_days(10), host.clone());
     let step = obtain("a.example.org").webroot("/var/www/html").email("ops@example.org").renew_before(5.days());
-    let first = take(&step, &cx).await.1.expect("is obtained");
+    let first = change(&cx, &step).await.1.expect("is obtained");
     assert!(matches!(step.survey(&cx).await, Ok(Survey::Already(_))));
 
     let cx = on(Fake::new(), host);
-    let (before, second) = take(&renew("a.example.org"), &cx).await;
+    let (before, second) = change(&cx, &renew("a.example.org")).await;
     let second = second.expect("is renewed");
     assert!(second.not_after > first.not_after && second.sha256 != first.sha256, "{second:?}");
     assert!(matches!(renew("a.example.org").survey(&cx).await, Ok(Survey::Already(_))));
     renew("a.example.org").rollback(&cx, &before).await.expect("stays");
 
     let more = step.clone().also("b.example.org");
-    let (before, third) = take(&more, &cx).await;
+    let (before, third) = change(&cx, &more).await;
     assert_eq!(third.expect("is obtained").names, ["a.example.org", "b.example.org"]);
     more.rollback(&cx, &before).await.expect("stays");
     assert!(matches!(more.survey(&cx).await, Ok(Survey::Already(_))));
@@ -67,12 +58,12 @@ async fn one_that_ends_soon_or_is_another_makes_way_and_stays_after_an_undo() {
 async fn what_certbot_says_is_explained() {
     let failing = |words: &str| on(Fake::new().refuses(words), SimHost::new("web-1"));
     let step = obtain("a.example.org").standalone();
-    let error = take(&step, &failing("Some challenges have failed.")).await.1.expect_err("fails");
+    let error = change(&failing("Some challenges have failed."), &step).await.1.expect_err("fails");
     assert!(error.advice().is_some_and(|hint| hint.contains("port 80")) && !error.is_transient(), "{error:?}");
-    let error = take(&step, &failing("Another instance of Certbot is already running.")).await.1.expect_err("fails");
+    let error = change(&failing("Another instance of Certbot is already running."), &step).await.1.expect_err("fails");
     assert!(error.is_transient(), "{error:?}");
     let bare = Context::on(Arc::new(SimHost::new("bare")));
-    let error = take(&step, &bare).await.1.expect_err("fails");
+    let error = change(&bare, &step).await.1.expect_err("fails");
     assert!(error.advice().is_some_and(|hint| hint.contains("machine::packages")), "{error:?}");
     for name in ["", "-d", "../x", "a b"] {
         assert!(obtain(name).survey(&bare).await.is_err(), "{name}");
@@ -114,7 +105,7 @@ mod lab {
         let directory = "http://127.0.0.1:14000/directory";
         let step = step.server(directory).email("ops@marb.test");
         days(&cx, "90\n").await;
-        let (before, output) = take(&step, &cx).await;
+        let (before, output) = change(&cx, &step).await;
         let output = output.expect("is obtained");
         assert!(output.names.contains(&"www.marb.test".to_owned()), "{output:?}");
         assert!(matches!(step.survey(&cx).await, Ok(Survey::Already(_))));
@@ -132,7 +123,7 @@ mod lab {
         let finding = renew(name).dry_run().check(&cx).await.expect("is asked");
         assert!(finding.passes(), "{finding:?}");
         assert!(matches!(renew(name).survey(&cx).await, Ok(Survey::Already(_))));
-        let (_, renewed) = take(&renew(name).before(1000.days()), &cx).await;
+        let (_, renewed) = change(&cx, &renew(name).before(1000.days())).await;
         let renewed = renewed.expect("is renewed");
         assert!(renewed.not_after > output.not_after && renewed.sha256 != output.sha256, "{renewed:?}");
         for _ in 0..2 {
@@ -153,7 +144,7 @@ mod lab {
     async fn a_name_that_is_not_ours_leaves_nothing() {
         let cx = lab();
         let step = obtain("elsewhere.marb.test").nginx().server("http://127.0.0.1:14000/directory");
-        let (before, output) = take(&step, &cx).await;
+        let (before, output) = change(&cx, &step).await;
         let error = output.expect_err("is not ours");
         assert!(error.advice().is_some_and(|hint| hint.contains("port 80")), "{error:?}");
         step.rollback(&cx, &before).await.expect("goes");
