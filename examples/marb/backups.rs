@@ -22,7 +22,9 @@ pub async fn back_up(run: &Run, marb: &Marb) -> Result<Dump> {
     Ok(proven.backup().clone())
 }
 
-/// A backup that was restored once already: what a step that can lose data asks for.
+/// Make a backup and prove it.
+///
+/// It was restored once already: what a step that can lose data asks for.
 #[part]
 pub async fn proven_backup(run: &Run, marb: &Marb) -> Result<VerifiedBackup<Dump>> {
     let server = marb.server(run);

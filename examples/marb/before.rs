@@ -1,13 +1,15 @@
 //! Before anything: what has to be there, what people have to know, and what runs now.
 
 use runbook::prelude::*;
-use runbook::steps::{alembic, disk, env, file, git, postgres, probes, python, systemd, tool};
+use runbook::steps::{
+    alembic, backup, command, disk, env, file, git, machine, postgres, probes, python, systemd, tool,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::marb::{API, Marb, WORKER};
 
 /// What the document wants installed, and how recent.
-const TOOLS: [(&str, &str); 10] = [
+const TOOLS: [(&str, &str); 11] = [
     ("python3", "3.11"),
     ("psql", "14"),
     ("pg_dump", "14"),
@@ -17,6 +19,7 @@ const TOOLS: [(&str, &str); 10] = [
     ("git", "2.20"),
     ("systemctl", "247"),
     ("gzip", "1.9"),
+    ("find", "4.6"),
     ("curl", "7.70"),
 ];
 
@@ -34,6 +37,7 @@ pub async fn prerequisites(run: &Run, marb: &Marb) -> Result<probes::Report> {
     let administrator = postgres::Database::socket("postgres").become_user("postgres");
     tools
         .probe("PostgreSQL", postgres::version(&administrator).at_least(14))
+        .probe("We are root", command::prints(cmd!("id --user --name"), "root"))
         .probe("Room for it", disk::free("/opt").at_least(2.gib()))
         .probe("Room for backups", disk::free("/var").at_least(2.gib()))
         .ask(&marb.server(run))
@@ -46,9 +50,12 @@ pub async fn prerequisites(run: &Run, marb: &Marb) -> Result<probes::Report> {
 /// What a person has to confirm; what the machine can find out, it says itself.
 #[procedure(target = marb.on)]
 pub async fn checklist(run: &Run, marb: &Marb) -> Result<()> {
+    /// The last commits: `git log --oneline -10`.
     let commits = marb.app(run).look(async |cx| git::log(cx, &marb.root, 10).await).await?;
     let commits: Vec<String> = commits.iter().map(ToString::to_string).collect();
     run.say(format!("the last commits here:\n{}", commits.join("\n")));
+    let fresh = backup::fresh(&marb.backups, 24.hours()).dump();
+    marb.server(run).observe("A backup of the last day", fresh).await?;
     run.checklist("Before the deployment", CHECKLIST).await
 }
 
@@ -78,7 +85,9 @@ pub struct Now {
 #[procedure(target = marb.on)]
 pub async fn verify_environment(run: &Run, marb: &Marb) -> Result<Now> {
     let app = marb.app(run);
+    /// The commit to come back to: `git log -1 --oneline`.
     let head = app.look(async |cx| git::head(cx, &marb.root).await).await?;
+    /// The revision of the schema: `alembic current`.
     let schema = app.look(async |cx| alembic::current(cx, &marb.alembic()).await).await?;
     let engine = "from app.config.database import engine; engine.connect().close()";
     probes::of("Environment")
@@ -89,6 +98,7 @@ pub async fn verify_environment(run: &Run, marb: &Marb) -> Result<Now> {
         .probe("Redis answers", marb.redis().ping())
         .probe("Settings are nobody else's", file::mode_is(marb.settings(), 0o600))
         .probe("Settings are complete", env::diff(marb.settings(), marb.root.join(".env.example")))
+        .probe("The user is there", machine::user_exists(if marb.user.is_empty() { "root" } else { &marb.user }))
         .probe("The code knows the schema", alembic::current_is_known(&marb.alembic()))
         .probe("Room for backups", disk::free("/var").at_least(2.gib()))
         .ask(&app)

@@ -3,7 +3,7 @@
 use clap::Args;
 use runbook::prelude::*;
 use runbook::steps::backup::NoBackup;
-use runbook::steps::{alembic, env, file, git, nginx, postgres, probes, python, systemd, tls};
+use runbook::steps::{alembic, env, file, git, machine, nginx, postgres, probes, python, systemd, tls};
 use serde::{Deserialize, Serialize};
 
 use crate::before::prerequisites;
@@ -58,6 +58,9 @@ pub async fn initial_deployment(run: &Run, new: &Deployment) -> Result<probes::R
 #[part]
 pub async fn code(run: &Run, new: &Deployment) -> Result<()> {
     let marb = &new.marb;
+    if !marb.user.is_empty() {
+        marb.server(run).step("Make the user", machine::make_user(&marb.user)).await?;
+    }
     let root = file::directory(&marb.root).mode(0o755);
     let root = if marb.user.is_empty() { root } else { root.owner(&marb.user) };
     marb.server(run).step("Make the directory", root).await?;
@@ -78,7 +81,10 @@ pub async fn packages(run: &Run, marb: &Marb) -> Result<()> {
     app.check("FastAPI is there", python::imports(&venv, "fastapi").and("celery").and("alembic")).await
 }
 
-/// Steps 5 and 4, in this order: the keys go into a file that is there. Keys that exist stay, or stored data would be lost.
+/// Steps 5 and 4: the settings.
+///
+/// In this order: the keys go into a file that is there. Keys that exist stay, or stored data would be lost. `SENTRY_DSN` is
+/// optional: who wants it sets it by hand.
 #[part]
 pub async fn settings(run: &Run, new: &Deployment) -> Result<()> {
     let (marb, path) = (&new.marb, new.marb.settings());
@@ -129,7 +135,9 @@ pub async fn schema(run: &Run, marb: &Marb) -> Result<()> {
     app.require("The schema is the one of the code", alembic::current_is_head(&schema)).await
 }
 
-/// Step 7: the application loads and reaches what it needs, with its own settings.
+/// Step 7: the application loads.
+///
+/// And reaches what it needs, with its own settings.
 #[part]
 pub async fn loads(run: &Run, marb: &Marb) -> Result<()> {
     let engine = "from app.config.database import engine; engine.connect().close()";
@@ -150,6 +158,7 @@ pub async fn services(run: &Run, marb: &Marb) -> Result<()> {
     let server = marb.server(run);
     for unit in [API, WORKER] {
         let path = marb.root.join("deployment").join(unit);
+        /// The unit that came with the code.
         let text = server.look(async |cx| read(cx, &path).await).await?;
         server.step(format!("Install {unit}"), systemd::install(unit, text)).await?;
     }
@@ -162,10 +171,14 @@ pub async fn services(run: &Run, marb: &Marb) -> Result<()> {
     Ok(())
 }
 
-/// Step 11, before step 10: nginx does not take a site whose certificate is not there.
+/// Step 11, before step 10: the certificate.
+///
+/// nginx does not take a site whose certificate is not there.
 #[part]
 pub async fn certificate(run: &Run, new: &Deployment) -> Result<()> {
     let (server, domain) = (new.marb.server(run), new.marb.domain());
+    let certbot = machine::packages(["certbot", "python3-certbot-nginx"]);
+    server.step("Install certbot", certbot).await?;
     let obtain = tls::obtain(domain).nginx().email(&new.email);
     let obtain = new.authority.iter().fold(obtain, tls::Obtain::server);
     server.step("Obtain the certificate", obtain).await?;
@@ -178,6 +191,7 @@ pub async fn certificate(run: &Run, new: &Deployment) -> Result<()> {
 pub async fn site(run: &Run, marb: &Marb) -> Result<()> {
     let server = marb.server(run);
     let path = marb.root.join("deployment/nginx.conf.example");
+    /// The site that came with the code.
     let config = server.look(async |cx| read(cx, &path).await).await?;
     let config = config.replace("api.yourdomain.com", marb.domain());
     let site = server.step("Install the site", nginx::site(SITE, config)).await?;

@@ -62,6 +62,7 @@ pub async fn data_loss(run: &Run, loss: &Loss) -> Result<Dump> {
     let marb = &loss.marb;
     let (server, database) = (marb.server(run), marb.database());
     stop(run, marb).await?;
+    /// What is there now, table by table: `SELECT count(*) FROM claims`.
     let rows = server.look(async |cx| postgres::row_counts(cx, &database).await).await?;
     run.say(format!("what is there now: {rows:?}"));
     let damaged = marb.backups.join("damaged");
@@ -76,6 +77,8 @@ pub async fn data_loss(run: &Run, loss: &Loss) -> Result<Dump> {
     run.approve("data owner").await?;
     server.step("Restore the database", backup::restore(&proven).to(&database)).await?;
 
+    let rows = proven.backup().contents.rows.get(&loss.table).copied().unwrap_or_default();
+    server.check("The rows of the backup are there", postgres::has_rows(&database, &loss.table).at_least(rows)).await?;
     let schema = marb.alembic();
     marb.app(run).check("The code knows the schema", alembic::current_is_known(&schema)).await?;
     start(run, marb).await?;
@@ -103,6 +106,7 @@ pub async fn security_breach(run: &Run, breach: &Breach) -> Result<()> {
     let marb = &breach.marb;
     let server = marb.server(run);
     keep_the_log(run, marb).await?;
+    /// What runs: `ps aux`.
     let processes = server.look(async |cx| machine::processes(cx).await).await?;
     run.say(format!("{} processes run", processes.len()));
     let evidence = backup::directory(marb.root.join("logs")).into_dir("/var/backups/evidence");
@@ -120,10 +124,13 @@ pub async fn security_breach(run: &Run, breach: &Breach) -> Result<()> {
 }
 
 /// What no program can decide.
-const AFTERWARDS: [&str; 5] = [
+const AFTERWARDS: [&str; 8] = [
     "The passwords of the database and of Redis are new, at both ends",
     "Data has been looked through for what was changed",
+    "The audit logs that were kept have been read",
     "The access log of nginx has been read for the time of the attack",
+    "nginx limits the rate of requests as strictly as users can bear",
+    "The security settings have been reviewed",
     "Whoever has to be told by law has been told",
     "ENCRYPTION_KEY: re-encryption is planned, or it is known not to have leaked",
 ];

@@ -74,7 +74,7 @@ fn book() -> Book {
     use emergencies::{completely_down, data_loss, security_breach};
     use health::{comprehensive_health, quick_health};
     use maintenance::scheduled_maintenance;
-    use quick::{commits, logs, restart_services, revisions, start_services, status, stop_services};
+    use quick::{app_log, commits, logs, restart_services, revisions, start_services, status, stop_services, tables};
     use rollbacks::{emergency_rollback, quick_rollback, rollback_with_migration};
     use trouble::{bad_gateway, memory_is_short, migrations_fail, service_does_not_start, tasks_wait};
     use updates::{standard_update, update_breaking, update_code, update_schema};
@@ -106,8 +106,10 @@ fn book() -> Book {
         verify_backup,
         status,
         logs,
+        app_log,
         commits,
         revisions,
+        tables,
         restart_services,
         stop_services,
         start_services,

@@ -29,7 +29,7 @@ pub struct Maintenance {
 #[procedure(target = maintenance.to.marb.on)]
 pub async fn scheduled_maintenance(run: &Run, maintenance: &Maintenance) -> Result<Release> {
     let (to, marb) = (&maintenance.to, &maintenance.to.marb);
-    run.checklist("Before maintenance", ["Users were told 24 to 48 hours ago", "The way back is known to all"]).await?;
+    run.checklist("Before maintenance", BEFORE).await?;
     run.window(&maintenance.window).await?;
     let dump = proven_backup(run, marb).await?;
     let server = marb.server(run);
@@ -45,6 +45,14 @@ pub async fn scheduled_maintenance(run: &Run, maintenance: &Maintenance) -> Resu
     let release = release.await?;
     comprehensive_health(run, marb).await?;
     no_new_errors(run, to).await?;
-    run.checklist("After maintenance", ["Users know that it is over", "Someone watches for a day, and who"]).await?;
+    run.checklist("After maintenance", AFTER).await?;
     Ok(release)
 }
+
+/// What nobody but a person knows, before.
+const BEFORE: [&str; 3] =
+    ["Users were told 24 to 48 hours ago", "The way back is known to all", "New settings of the release are in `.env`"];
+
+/// And after.
+const AFTER: [&str; 3] =
+    ["What matters most was tried by a person", "Users know that it is over", "Someone watches for a day, and who"];

@@ -132,8 +132,9 @@ fn systemd_resources(probe: http::Probe) -> http::Probe {
     probe.reads(systemd::Unit::named(API).resource())
 }
 
-/// Restarts the API, and waits until it is healthy; then the worker. On the way back, the API is healthy too before it counts
-/// as put back.
+/// Restart both services.
+///
+/// The API, until it is healthy; then the worker. On the way back, the API is healthy too before it counts as put back.
 #[part]
 pub async fn restart(run: &Run, marb: &Marb) -> Result<()> {
     let server = marb.server(run);
@@ -142,7 +143,9 @@ pub async fn restart(run: &Run, marb: &Marb) -> Result<()> {
     Ok(())
 }
 
-/// Stops what takes in work, then what does it.
+/// Stop both services.
+///
+/// First what takes in work, then what does it.
 #[part]
 pub async fn stop(run: &Run, marb: &Marb) -> Result<()> {
     let server = marb.server(run);
@@ -151,7 +154,9 @@ pub async fn stop(run: &Run, marb: &Marb) -> Result<()> {
     Ok(())
 }
 
-/// Starts both services. The API is asked on the server itself: users may still see a maintenance page.
+/// Start both services.
+///
+/// The API is asked on the server itself: users may still see a maintenance page.
 #[part]
 pub async fn start(run: &Run, marb: &Marb) -> Result<()> {
     let server = marb.server(run);

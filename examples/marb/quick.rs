@@ -2,7 +2,7 @@
 
 use clap::Args;
 use runbook::prelude::*;
-use runbook::steps::{alembic, git, journald, systemd};
+use runbook::steps::{alembic, git, journald, postgres, systemd};
 use serde::{Deserialize, Serialize};
 
 use crate::marb::{API, Marb, WORKER};
@@ -11,6 +11,7 @@ use crate::marb::{API, Marb, WORKER};
 #[procedure(target = marb.on)]
 pub async fn status(run: &Run, marb: &Marb) -> Result<()> {
     for unit in [API, WORKER] {
+        /// `systemctl status UNIT`
         let status = marb.server(run).look(async |cx| systemd::status(cx, unit).await).await?;
         run.say(status.line());
     }
@@ -34,6 +35,7 @@ pub struct Log {
 #[procedure(target = log.marb.on)]
 pub async fn logs(run: &Run, log: &Log) -> Result<()> {
     let server = log.marb.server(run);
+    /// `journalctl --unit UNIT --lines 50`
     let lines = server.look(async |cx| journald::tail(cx, log.unit.as_str(), log.lines).await).await?;
     for line in lines {
         run.say(line.to_string());
@@ -64,7 +66,9 @@ pub async fn start_services(run: &Run, marb: &Marb) -> Result<()> {
 #[procedure(target = marb.on)]
 pub async fn revisions(run: &Run, marb: &Marb) -> Result<()> {
     let app = marb.app(run);
+    /// Where the schema is: `alembic current`.
     let current = app.look(async |cx| alembic::current(cx, &marb.alembic()).await).await?;
+    /// What is still to be run: `alembic history --indicate-current`.
     let pending = app.look(async |cx| alembic::pending(cx, &marb.alembic()).await).await?;
     run.say(format!("the database is at {}", current.join(", ")));
     for migration in pending {
@@ -73,9 +77,38 @@ pub async fn revisions(run: &Run, marb: &Marb) -> Result<()> {
     Ok(())
 }
 
+/// What is in the database: how many rows, table by table.
+///
+/// For what a session of `psql` would be opened.
+#[procedure(target = marb.on)]
+pub async fn tables(run: &Run, marb: &Marb) -> Result<()> {
+    let database = marb.database();
+    /// `psql "$DATABASE_URL" -c '\dt+'`
+    let rows = marb.server(run).look(async |cx| postgres::row_counts(cx, &database).await).await?;
+    for (table, rows) in rows {
+        run.say(format!("{table}: {rows} rows"));
+    }
+    Ok(())
+}
+
+/// The last lines of the application's own log.
+#[procedure(target = log.marb.on)]
+pub async fn app_log(run: &Run, log: &Log) -> Result<()> {
+    let path = log.marb.root.join("logs/app.log");
+    /// `tail -n 50 /opt/marb2.0/logs/app.log`
+    let lines = log.marb.server(run).look(async |cx| tail(cx, &path, log.lines).await).await?;
+    run.say(lines);
+    Ok(())
+}
+
+async fn tail(cx: &Context, path: &std::path::Path, lines: u32) -> Result<String> {
+    Ok(cx.run(&cmd!("tail -n {lines} {path}")).await?.lossy().into_owned())
+}
+
 /// The last commits, newest first.
 #[procedure(target = marb.on)]
 pub async fn commits(run: &Run, marb: &Marb) -> Result<()> {
+    /// `git log --oneline -10`
     let commits = marb.app(run).look(async |cx| git::log(cx, &marb.root, 10).await).await?;
     for commit in commits {
         run.say(commit.to_string());

@@ -32,6 +32,8 @@ pub async fn quick_rollback(run: &Run, back: &Back) -> Result<Release> {
     marb.watched(run, async |run| {
         let release = change_code(run, marb, &good).await?;
         run.check("Healthy", marb.is_healthy()).await?;
+        let quiet = journald::errors(API).since(1.seconds()).max(0).holds_for(10.seconds()).every(1.seconds());
+        marb.server(run).check("No errors in the log", quiet).await?;
         Ok(release)
     })
     .await
@@ -75,10 +77,13 @@ pub async fn emergency_rollback(run: &Run, back: &Back) -> Result<Release> {
     Ok(release)
 }
 
-/// Says what the services said last: a restart would bury it.
+/// Keep the log.
+///
+/// A restart would bury what the services said last.
 #[part]
 pub async fn keep_the_log(run: &Run, marb: &Marb) -> Result<()> {
     for unit in [API, WORKER] {
+        /// `journalctl --unit UNIT --lines 30`
         let last = marb.server(run).look(async |cx| journald::tail(cx, unit, 30).await).await?;
         let last: Vec<String> = last.iter().map(ToString::to_string).collect();
         run.say(format!("the last lines of {unit}, before anything changes:\n{}", last.join("\n")));
@@ -86,19 +91,24 @@ pub async fn keep_the_log(run: &Run, marb: &Marb) -> Result<()> {
     Ok(())
 }
 
-/// The commit that was asked for, or the one before the last checkout.
+/// Find the good commit.
+///
+/// The one that was asked for, or the one before the last checkout.
 #[part]
 pub async fn good_commit(run: &Run, back: &Back) -> Result<String> {
     if let Some(commit) = &back.to {
         return Ok(commit.clone());
     }
+    /// What was checked out before: `git log --oneline -10`, `git reflog`.
     let before = back.marb.app(run).look(async |cx| git::previous(cx, &back.marb.root).await).await?;
     let before = before.and_then(|release| release.previous);
     let unknown = || Error::new("nothing tells what was there before the last checkout").hint("name it: `--to COMMIT`");
     Ok(before.ok_or_else(unknown)?.as_str().to_owned())
 }
 
-/// The newest migration of another commit, as its own code tells it: from a copy that is there for the question only.
+/// Find the schema of the good commit.
+///
+/// Its newest migration, as its own code tells it (`alembic heads`): from a copy that is there for the question only.
 #[part]
 pub async fn schema_of(run: &Run, marb: &Marb, commit: &str) -> Result<String> {
     let root = marb.root.to_string_lossy();

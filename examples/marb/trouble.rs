@@ -70,6 +70,7 @@ async fn nobody_else_has(cx: &Context, port: u16, unit: &str) -> Result<Finding>
     })
 }
 
+/// Start Redis.
 #[part]
 pub async fn start_redis(run: &Run, marb: &Marb) -> Result<()> {
     let server = marb.server(run);
@@ -77,6 +78,7 @@ pub async fn start_redis(run: &Run, marb: &Marb) -> Result<()> {
     server.check("Redis answers", marb.redis().ping().within(30.seconds())).await
 }
 
+/// Start the database.
 #[part]
 pub async fn start_database(run: &Run, marb: &Marb) -> Result<()> {
     let server = marb.server(run);
@@ -89,10 +91,13 @@ pub const POSTGRES: &str = "postgresql@15-main.service";
 /// The unit of Redis.
 pub const REDIS: &str = "redis-server.service";
 
-/// Asks whoever has the port to end: a service by stopping it, a stray process by a signal, never by force first.
+/// Free the port.
+///
+/// Whoever has it is asked to end: a service by stopping it, a stray process by a signal, never by force first.
 #[part]
 pub async fn free_the_port(run: &Run, marb: &Marb) -> Result<()> {
     let server = marb.server(run);
+    /// Who has the port: `ss -ltnp`.
     let Some(owner) = server.look(async |cx| machine::port_owner(cx, PORT).await).await? else { return Ok(()) };
     run.say(owner.to_string());
     match (owner.unit(), owner.process.as_ref()) {
@@ -122,7 +127,8 @@ enum NoMigration {
 /// Issue 2: migrations fail.
 ///
 /// Suspects: the database is at a revision the code does not know, the code has two newest migrations, somebody holds a lock,
-/// or a migration has just not been run. A migration is never written on the server.
+/// or a migration has just not been run. A migration is never written on the server. Where the schema is ahead of the code,
+/// `rollback_with_migration` is the way back.
 #[procedure(target = marb.on)]
 pub async fn migrations_fail(run: &Run, marb: &Marb) -> Result<()> {
     let (server, schema) = (marb.server(run), marb.alembic());
@@ -187,6 +193,7 @@ enum Hungry {
 pub async fn memory_is_short(run: &Run, memory: &Memory) -> Result<()> {
     let marb = &memory.marb;
     let server = marb.server(run);
+    /// The largest processes: `ps aux --sort=-%mem | head`.
     let top = server.look(async |cx| machine::top_by_memory(cx, 10).await).await?;
     let top: Vec<String> = top.iter().map(ToString::to_string).collect();
     run.say(format!("the largest processes:\n{}", top.join("\n")));

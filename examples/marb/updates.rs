@@ -130,7 +130,7 @@ pub async fn update_breaking(run: &Run, breaking: &Breaking) -> Result<Release> 
     Ok(release)
 }
 
-/// Gets a release and checks it out.
+/// Get the release.
 #[part]
 pub async fn fetch(run: &Run, marb: &Marb, revision: &str) -> Result<git::Checkout> {
     let app = marb.app(run);
@@ -138,7 +138,7 @@ pub async fn fetch(run: &Run, marb: &Marb, revision: &str) -> Result<git::Checko
     app.step("Check out the release", git::checkout(&marb.root, revision)).await
 }
 
-/// Gets a release, and the packages it wants.
+/// Get a release, and the packages it wants.
 #[part]
 pub async fn bring(run: &Run, marb: &Marb, revision: &str) -> Result<git::Checkout> {
     let code = fetch(run, marb, revision).await?;
@@ -146,7 +146,9 @@ pub async fn bring(run: &Run, marb: &Marb, revision: &str) -> Result<git::Checko
     Ok(code)
 }
 
-/// Gets a release that needs nothing but a restart, and restarts.
+/// Get a release that needs nothing but a restart, and restart.
+///
+/// One that changes `requirements.txt` or `alembic/versions` is refused.
 #[part]
 pub async fn change_code(run: &Run, marb: &Marb, revision: &str) -> Result<Release> {
     let code = fetch(run, marb, revision).await?;
@@ -157,7 +159,7 @@ pub async fn change_code(run: &Run, marb: &Marb, revision: &str) -> Result<Relea
     Ok(code.release())
 }
 
-/// Installs the packages of a release, when it wants others.
+/// Install its packages.
 #[part]
 pub async fn install(run: &Run, marb: &Marb, code: &git::Checkout) -> Result<()> {
     if code.changed("requirements.txt") {
@@ -169,13 +171,17 @@ pub async fn install(run: &Run, marb: &Marb, code: &git::Checkout) -> Result<()>
     Ok(())
 }
 
-/// The migrations that the code has and the database has not.
+/// See which migrations are pending.
+///
+/// Those that the code has (`alembic heads`) and the database has not (`alembic current`).
 #[part]
 pub async fn pending(run: &Run, marb: &Marb) -> Result<Vec<alembic::Migration>> {
     marb.app(run).look(async |cx| alembic::pending(cx, &marb.alembic()).await).await
 }
 
-/// Migrates the database; the rows of before are there afterwards.
+/// Migrate the database.
+///
+/// The rows of before are there afterwards.
 #[part]
 pub async fn migrate(run: &Run, to: &To, dump: &VerifiedBackup<Dump>) -> Result<Migrated> {
     // By the server's administrator: a copy is made for the rehearsal, and restoring takes PostgreSQL's own user.
@@ -189,7 +195,7 @@ pub async fn migrate(run: &Run, to: &To, dump: &VerifiedBackup<Dump>) -> Result<
     Ok(migrated)
 }
 
-/// Restarts, and sees that the site is healthy and stays without errors.
+/// Restart, and see that it stays well.
 #[part]
 pub async fn restart_and_watch(run: &Run, to: &To) -> Result<()> {
     restart(run, &to.marb).await?;
@@ -197,7 +203,7 @@ pub async fn restart_and_watch(run: &Run, to: &To) -> Result<()> {
     no_new_errors(run, to).await
 }
 
-/// The log of the API stays without errors for a while.
+/// See that the log stays without errors for a while.
 #[part]
 pub async fn no_new_errors(run: &Run, to: &To) -> Result<()> {
     let watch = std::time::Duration::from_secs(to.watch);

@@ -74,6 +74,10 @@ pub(crate) struct Sketch {
     pub(crate) asked: usize,
     /// Which of them, counted from 0, are bad.
     bad: Vec<usize>,
+    /// How many checks it could have failed at.
+    checked: usize,
+    /// Which of them, counted from 0, fails: what is done about that is told too.
+    fails: Option<usize>,
     mood: Mood,
     call: usize,
     /// The host the procedure begins on.
@@ -89,6 +93,8 @@ pub(crate) struct Sketch {
 const MOST_EFFECTS: usize = 1_000;
 /// How often a procedure is called.
 const MOST_CALLS: usize = 240;
+/// How many checks are made to fail.
+const MOST_FAILURES: usize = 40;
 /// How long one call may take, as it may wait by itself.
 const LONGEST: Duration = Duration::from_millis(250);
 /// How many calls may go on for longer than makes sense.
@@ -102,7 +108,7 @@ pub(crate) async fn explore(
 ) -> Result<Explanation> {
     quiet();
     let mut explanation = Explanation::default();
-    let (mut calls, mut left) = (0, 0);
+    let (mut calls, mut left, mut checks) = (0, 0, 0);
     for mood in moods(outline) {
         let mut waiting = VecDeque::from([(Vec::new(), 0)]);
         while let Some((bad, known)) = waiting.pop_front().filter(|_| calls < MOST_CALLS && left < MOST_LEFT) {
@@ -112,7 +118,17 @@ pub(crate) async fn explore(
             explanation.add(sketch.steps);
             calls += 1;
             left += usize::from(sketch.left);
+            checks = checks.max(sketch.checked);
         }
+    }
+    for fails in (0..checks.min(MOST_FAILURES)).map(Some) {
+        if left >= MOST_LEFT {
+            break;
+        }
+        let sketch = EXPLAINING.scope((), call(Sketch { fails, call: calls, ..Sketch::default() })).await?;
+        explanation.add(sketch.steps);
+        calls += 1;
+        left += usize::from(sketch.left);
     }
     Ok(explanation)
 }
@@ -126,6 +142,7 @@ fn moods(outline: &Outline) -> Vec<Mood> {
         Mood { sparse: true, ..Mood::default() },
         Mood { digits: true, ..Mood::default() },
         Mood { digits: true, sparse: true, ..Mood::default() },
+        Mood { shallow: true, ..Mood::default() },
         Mood { variant: 1, ..Mood::default() },
         Mood { variant: 2, digits: true, ..Mood::default() },
         Mood { variant: 3, ..Mood::default() },
@@ -189,7 +206,9 @@ impl Engine {
         let asked = |sketch: &mut Sketch| {
             let bad = decides && sketch.bad.contains(&sketch.asked);
             sketch.asked += usize::from(decides);
-            bad
+            let fails = role == CheckRole::Check && sketch.fails == Some(sketch.checked);
+            sketch.checked += usize::from(role == CheckRole::Check);
+            bad || fails
         };
         let bad = self.sketched(asked).await.unwrap_or_default();
         Finding::of(!bad, "made up")

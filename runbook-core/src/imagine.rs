@@ -8,6 +8,8 @@ use serde::de::{self, DeserializeOwned, DeserializeSeed, IntoDeserializer, Visit
 pub(crate) struct Mood {
     /// Nothing there: `false`, `None`, 0, empty lists. Else `true`, `Some`, 1 and lists of one.
     pub(crate) sparse: bool,
+    /// Nothing there but on the surface: the fields of a value, not what is in them.
+    pub(crate) shallow: bool,
     /// Texts are ids of 40 hexadecimal digits, rather than placeholders.
     pub(crate) digits: bool,
     /// Which variant of an `enum` is taken.
@@ -63,12 +65,13 @@ impl Guess<'_> {
 }
 
 /// What a text that is wanted may have to look like.
-const TEXTS: [&str; 9] = [
+const TEXTS: [&str; 10] = [
     "0000000000000000000000000000000000000000",
     "2026-01-01T00:00:00Z",
     "1",
     "1.0.0",
     "127.0.0.1",
+    "127.0.0.1:80",
     "http://localhost/",
     "/",
     "daily 00:00-23:59",
@@ -84,6 +87,8 @@ struct Imagined<'a, 'g> {
 
 /// From here on there is nothing, so that types inside themselves end.
 const DEEP: usize = 8;
+/// And from here on when a value is to be shallow.
+const SHALLOW: usize = 1;
 /// Types that do not end are given up here.
 const TOO_DEEP: usize = 40;
 /// How many choices a value may take before there is nothing any more.
@@ -100,7 +105,8 @@ impl<'g> Imagined<'_, 'g> {
 
     /// Whether there is something, which may turn out otherwise.
     fn there(&mut self) -> bool {
-        if self.depth > DEEP || self.guess.at > MANY {
+        let deep = if self.guess.mood.shallow { SHALLOW } else { DEEP };
+        if self.depth > deep || self.guess.at > MANY {
             return false;
         }
         (self.guess.choose(2) == 0) != self.guess.mood.sparse

@@ -51,6 +51,8 @@ pub enum ItemKind {
     Observe,
     /// `run.probe`
     Probe,
+    /// `run.look`, with the fact that is read.
+    Look,
     /// `run.each`
     Each,
     /// `run.both`, with a branch for each side.
@@ -73,6 +75,8 @@ pub enum ItemKind {
     Window,
     /// A call of another procedure or function that is given the run.
     Call,
+    /// A call that is given the run and a body to run: `site.watched(run, async |run| …)`. What is in it is the body.
+    Around,
     /// `if`, with its condition.
     If,
     /// `else`, with its condition when it is an `else if`. It follows its `if`.

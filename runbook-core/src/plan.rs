@@ -211,9 +211,9 @@ pub(crate) fn unreached(outline: &Outline, steps: &[PlannedStep]) -> Vec<String>
 }
 
 fn collect(items: &[Item], titles: &mut Vec<&'static str>) {
-    use ItemKind::{Arm, Else, If, Loop, Match};
+    use ItemKind::{Arm, Else, If, Look, Loop, Match};
     for item in items {
-        if !matches!(item.kind, If | Else | Match | Arm | Loop) {
+        if !matches!(item.kind, If | Else | Match | Arm | Loop | Look) {
             titles.push(item.title);
         }
         collect(item.items, titles);

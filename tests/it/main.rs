@@ -9,6 +9,8 @@
 
 #[cfg(feature = "cli")]
 mod cli;
+#[cfg(all(feature = "cli", feature = "http", feature = "ssh"))]
+mod coverage;
 mod cuts;
 mod diagnosis;
 mod example;

@@ -20,7 +20,8 @@ impl Run {
     pub(crate) async fn ask_person(&self, asking: Asking) -> Result<()> {
         let key = self.next_key()?;
         if self.engine.is_explaining() {
-            let what = Description::new("person", &*asking.title).summary(&*asking.title);
+            let summary = if asking.lines.is_empty() { asking.title.to_string() } else { asking.lines.join("\n") };
+            let what = Description::new("person", &*asking.title).summary(summary);
             self.engine.explain(&self.scope, &self.host_name, &asking.title, true, what).await;
             return Ok(());
         }

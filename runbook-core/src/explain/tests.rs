@@ -117,6 +117,17 @@ procedure!(Diagnosis, &[], |run| Box::pin(async move {
     }
 }));
 
+procedure!(Remedied, &[], |run| Box::pin(async move {
+    let tried = run.scope("Try", async |run| {
+        run.step("Restart", Act("restart")).await?;
+        run.check("Answers", Good("site")).await
+    });
+    if tried.await.is_err() {
+        run.step("Go back", Act("back")).await?;
+    }
+    run.check("In the end", Good("site")).await
+}));
+
 procedure!(Endless, &[], |run| Box::pin(async move {
     loop {
         run.step("Again", Act("again")).await?;
@@ -171,6 +182,12 @@ async fn every_step_is_come_by_in_order() {
 #[tokio::test]
 async fn a_diagnosis_is_followed_to_each_of_its_causes() {
     assert_eq!(titles(&explain::<Diagnosis>().await), ["Symptom", "Disk", "Database", "Start", "Make room"]);
+}
+
+#[tokio::test]
+async fn what_is_done_about_a_check_that_fails_is_come_by() {
+    let titles = titles(&explain::<Remedied>().await);
+    assert_eq!(titles, ["Try / Restart", "Try / Answers", "Go back", "In the end"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -27,7 +27,9 @@ fn word(kind: ItemKind) -> &'static str {
         ItemKind::Checklist => "checklist",
         ItemKind::Approve => "approval of",
         ItemKind::Window => "only in window",
+        ItemKind::Look => "read",
         ItemKind::Call => "procedure",
+        ItemKind::Around => "inside",
         ItemKind::If => "if",
         ItemKind::Else => "else",
         ItemKind::Match => "depending on",
@@ -38,7 +40,7 @@ fn word(kind: ItemKind) -> &'static str {
 
 /// Whether the title is a piece of source, rather than words for people.
 fn is_code(kind: ItemKind) -> bool {
-    matches!(kind, ItemKind::If | ItemKind::Match | ItemKind::Arm | ItemKind::Loop)
+    matches!(kind, ItemKind::If | ItemKind::Match | ItemKind::Arm | ItemKind::Loop | ItemKind::Look)
 }
 
 /// An item in one line.
@@ -48,11 +50,12 @@ fn line(item: &Item) -> String {
 
 fn line_of(kind: ItemKind, title: &str, code: &str, is_full: bool) -> String {
     let title = if title.is_empty() { code } else { title };
-    let title = if is_code(kind) { format!("`{title}`") } else { title.to_owned() };
+    let title = if is_code(kind) { format!("`{}`", plainly(title)) } else { title.to_owned() };
     match (kind, word(kind)) {
         (_, "") => title,
         (ItemKind::Else, word) if title.is_empty() => word.to_owned(),
-        (ItemKind::Else, word) => format!("{word} if `{title}`"),
+        (ItemKind::Else, word) => format!("{word} if `{}`", plainly(&title)),
+        (ItemKind::Look, word) => format!("{word}: {title}"),
         (ItemKind::Irreversible, word) => format!("{title} ({word})"),
         // A call that was told has something in it: questions.
         (ItemKind::Call, _) if is_full => format!("look at: {title}"),
@@ -60,6 +63,11 @@ fn line_of(kind: ItemKind, title: &str, code: &str, is_full: bool) -> String {
         (_, word) if title.is_empty() => word.to_owned(),
         (_, word) => format!("{word}: {title}"),
     }
+}
+
+/// Source without what says nothing to a person.
+fn plainly(code: &str) -> String {
+    code.replace(".await?", "").replace(".await", "").replace(")?", ")")
 }
 
 /// The outline as indented lines.
@@ -74,14 +82,23 @@ pub fn markdown(outline: &'static Outline) -> String {
 
 impl Node {
     fn line(&self) -> String {
-        match self.part {
-            Some(_) => self.title().to_owned(),
-            None => line_of(self.kind, self.title(), self.code, !self.items.is_empty()),
+        match (self.kind, &self.shown) {
+            _ if self.part.is_some() => self.title().to_owned(),
+            (ItemKind::Around, Some(shown)) => shown.clone(),
+            (ItemKind::Arm | ItemKind::Look | ItemKind::Window, Some(shown)) => format!("{}: {shown}", word(self.kind)),
+            _ => line_of(self.kind, self.title(), self.code, !self.items.is_empty()),
         }
     }
 
     /// What to read below its line: words, and commands to type.
     fn pieces(&self) -> Vec<Piece> {
+        if self.kind == ItemKind::Checklist {
+            let points = self.explained.iter().flat_map(|asked| asked.what.summary.lines());
+            return points.map(|point| Piece::Words(format!("☐ {point}"))).collect();
+        }
+        if matches!(self.kind, ItemKind::Confirm | ItemKind::Approve | ItemKind::Window) {
+            return Vec::new();
+        }
         self.explained.iter().flat_map(|step| pieces(self, step)).collect()
     }
 }
@@ -177,8 +194,8 @@ fn markdown_items(out: &mut String, items: &[Node], indent: &str) {
         let number = format!("{}. ", n + 1);
         let below = format!("{indent}{}", " ".repeat(number.len()));
         let _ = writeln!(out, "{indent}{number}{}", markdown_line(item));
-        let mut pieces: Vec<_> =
-            item.docs().filter(|doc| !doc.trim().is_empty()).map(|doc| Piece::Words(doc.to_owned())).collect();
+        let docs: Vec<_> = item.docs().filter(|doc| !doc.trim().is_empty()).collect();
+        let mut pieces: Vec<_> = if docs.is_empty() { Vec::new() } else { vec![Piece::Words(docs.join("\n"))] };
         let docs = pieces.len();
         pieces.extend(item.pieces());
         if matches!(pieces.first(), Some(Piece::Words(_))) || is_told_by_code(item) {
@@ -199,17 +216,22 @@ fn markdown_items(out: &mut String, items: &[Node], indent: &str) {
 /// Whether nothing is known of an item but its source.
 fn is_told_by_code(item: &Node) -> bool {
     let is_known = !item.explained.is_empty() || item.part.is_some();
-    let has_questions = item.kind == ItemKind::Call && !item.items.is_empty();
-    !is_known && !has_questions && !item.code.is_empty() && item.code != item.title
+    let has_told = matches!(item.kind, ItemKind::Call | ItemKind::Around) && !item.items.is_empty();
+    !is_known && !has_told && item.kind != ItemKind::Look && !item.code.is_empty() && item.code != item.title
 }
 
 /// Docs are Markdown already.
 fn markdown_piece(out: &mut String, piece: &Piece, indent: &str, is_doc: bool) {
     match piece {
         Piece::Words(words) => {
-            for line in words.lines() {
-                let line = if is_doc { line.to_owned() } else { prose(line) };
-                let _ = writeln!(out, "{indent}{line}  ");
+            // The lines of docs flow, but for the last one.
+            let last = words.lines().count() - 1;
+            for (n, line) in words.lines().enumerate() {
+                match is_doc && n < last {
+                    true => _ = writeln!(out, "{indent}{}", line.trim_end()),
+                    false if is_doc => _ = writeln!(out, "{indent}{line}  "),
+                    false => _ = writeln!(out, "{indent}{}  ", prose(line)),
+                }
             }
         }
         Piece::Commands(commands) => {
@@ -228,6 +250,7 @@ fn markdown_line(item: &Node) -> String {
     match item.kind {
         ItemKind::Step => format!("**{title}**"),
         ItemKind::Irreversible => format!("**{title}** — cannot be undone"),
+        ItemKind::Arm if item.shown.is_some() => format!("*when {}*:", prose(item.title())),
         ItemKind::If | ItemKind::Else | ItemKind::Match | ItemKind::Arm | ItemKind::Loop => {
             format!("*{}*:", item.line())
         }
@@ -349,7 +372,7 @@ fn shape(kind: ItemKind) -> (&'static str, &'static str) {
     match kind {
         ItemKind::Check | ItemKind::Require | ItemKind::Observe | ItemKind::Probe | ItemKind::Window => ("[/", "/]"),
         ItemKind::Confirm | ItemKind::Checklist | ItemKind::Approve => ("[\\", "\\]"),
-        ItemKind::Call => ("[[", "]]"),
+        ItemKind::Call | ItemKind::Around => ("[[", "]]"),
         ItemKind::PointOfNoReturn => (">", "]"),
         _ => ("[", "]"),
     }
@@ -386,6 +409,7 @@ mod tests {
                 &[item(ItemKind::Step, "Update dependencies", &[])],
             ),
             item(ItemKind::Each, "Restart services", &[item(ItemKind::Step, "Restart", &[])]),
+            item(ItemKind::Around, "site.watched", &[item(ItemKind::Step, "Reload", &[])]),
             item(ItemKind::Irreversible, "Tell the team", &[]),
             item(ItemKind::Check, "Health", &[]),
         ],
@@ -404,8 +428,10 @@ Standard update
   2.1  Update dependencies
 3  for each: Restart services
   3.1  Restart
-4  Tell the team (cannot be undone)
-5  check: Health
+4  inside: site.watched
+  4.1  Reload
+5  Tell the team (cannot be undone)
+6  check: Health
 ";
         assert_eq!(text(&OUTLINE), expected);
     }
@@ -424,8 +450,10 @@ Takes 15 minutes.
    1. **Update dependencies**
 3. for each: Restart services
    1. **Restart**
-4. **Tell the team** — cannot be undone
-5. check: Health
+4. inside: site.watched
+   1. **Reload**
+5. **Tell the team** — cannot be undone
+6. check: Health
 ";
         assert_eq!(markdown(&OUTLINE), expected);
     }
@@ -447,12 +475,16 @@ flowchart TD
     n5[\"Restart\"]
     n4 -->|\"next\"| n5
     n5 --> n4
-    n6[\"Tell the team (cannot be undone)\"]
+    n6[[\"inside: site.watched\"]]
     n4 --> n6
-    n7[/\"check: Health\"/]
+    n7[\"Reload\"]
     n6 --> n7
-    n8([\"done\"])
+    n8[\"Tell the team (cannot be undone)\"]
     n7 --> n8
+    n9[/\"check: Health\"/]
+    n8 --> n9
+    n10([\"done\"])
+    n9 --> n10
 ";
         assert_eq!(mermaid(&OUTLINE), expected);
     }

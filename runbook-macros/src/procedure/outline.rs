@@ -24,6 +24,8 @@ pub(crate) struct Outline {
     pub(super) fingerprint: u64,
 }
 
+type Arguments = Punctuated<Expr, Token![,]>;
+
 /// One statement that matters to the reader.
 #[derive(Default)]
 pub(super) struct Item {
@@ -155,20 +157,27 @@ impl<'ast> Visit<'ast> for Reader {
         if let Some(method) = known.filter(|_| view || self.is_run(&call.receiver)) {
             return self.run_method(method, call);
         }
-        call.args.iter().for_each(|argument| self.visit_argument(argument));
-        if call.args.iter().any(|argument| self.is_given_run(argument)) {
-            self.items.push(builder::item(call).unwrap_or_else(|| {
-                let title = source::text(&call.receiver) + "." + &call.method.to_string();
-                Item::new("Call", title, call)
-            }));
+        if call.method == "look" && (view || self.is_run(&call.receiver)) {
+            return self.items.extend(call.args.first().map(look));
         }
+        let Some(body) = self.given_run(&call.args) else { return };
+        let mut call = call.clone();
+        leave_out_bodies(&mut call.args, &body);
+        let item = builder::item(&call).unwrap_or_else(|| {
+            let title = source::text(&call.receiver) + "." + &call.method.to_string();
+            Item::new("Call", title, &call)
+        });
+        self.items.push(item.around(body));
     }
 
     fn visit_expr_call(&mut self, call: &'ast ExprCall) {
-        call.args.iter().for_each(|argument| self.visit_argument(argument));
-        if is_function(&call.func) && call.args.iter().any(|argument| self.is_given_run(argument)) {
-            self.items.push(Item::new("Call", source::text(&call.func), call));
+        if !is_function(&call.func) {
+            return call.args.iter().for_each(|argument| self.visit_argument(argument));
         }
+        let Some(body) = self.given_run(&call.args) else { return };
+        let mut call = call.clone();
+        leave_out_bodies(&mut call.args, &body);
+        self.items.push(Item::new("Call", source::text(&call.func), &call).around(body));
     }
 
     fn visit_expr_await(&mut self, awaited: &'ast ExprAwait) {
@@ -249,7 +258,7 @@ impl<'ast> Visit<'ast> for Reader {
 
     /// Macros like `ensure!` and `join!` take expressions; what does not parse as such is no business of the reader.
     fn visit_macro(&mut self, call: &'ast Macro) {
-        let Ok(arguments) = call.parse_body_with(Punctuated::<Expr, Token![,]>::parse_terminated) else { return };
+        let Ok(arguments) = call.parse_body_with(Arguments::parse_terminated) else { return };
         let joins = call.path.segments.last().is_some_and(|last| last.ident == "join" || last.ident == "try_join");
         let behind = |argument: &Expr| self.call_behind(argument).filter(|_| joins);
         let arguments: Vec<_> = arguments.iter().map(|one| behind(one).unwrap_or_else(|| one.clone())).collect();
@@ -305,6 +314,23 @@ impl Reader {
         } else {
             self.visit_expr(argument);
         }
+    }
+
+    /// Visits the arguments of a call. When it is given the run: what is in the bodies it is given as well.
+    fn given_run(&mut self, arguments: &Arguments) -> Option<Vec<Item>> {
+        let given = arguments.iter().any(|argument| self.is_given_run(argument));
+        let mut body = Vec::new();
+        for argument in arguments {
+            match bare(argument) {
+                Expr::Closure(closure) if given => {
+                    // It would be given the run it works with: `async |run| …`.
+                    let takes_run = closure.asyncness.is_some();
+                    body.append(&mut self.inside(|reader| reader.closure(closure, takes_run)));
+                }
+                _ => self.visit_argument(argument),
+            }
+        }
+        given.then_some(body)
     }
 
     /// The call that this name was bound to, when it was taken for a run.
@@ -388,9 +414,12 @@ impl Reader {
     }
 
     /// Whether this is a call that is given the run and not awaited: `marb.server(run)`. Where a value is wanted, that is
-    /// another view of the run.
+    /// another view of the run, unless it is given a body to run.
     fn is_view_call(&self, expr: &Expr) -> bool {
         match untried(expr) {
+            Expr::Call(ExprCall { args, .. }) | Expr::MethodCall(ExprMethodCall { args, .. }) if has_body(args) => {
+                false
+            }
             Expr::Call(call) => is_function(&call.func) && call.args.iter().any(|argument| self.is_given_run(argument)),
             Expr::MethodCall(call) => {
                 !self.is_run(&call.receiver) && call.args.iter().any(|argument| self.is_given_run(argument))
@@ -410,6 +439,15 @@ impl Item {
     fn head(kind: &'static str, head: impl ToTokens, items: Vec<Self>) -> Self {
         let head = head.into_token_stream();
         Self { kind, title: source::text(&head), print: source::print(&head), items, ..Self::default() }
+    }
+
+    /// This call, when it is given a body with these items.
+    fn around(mut self, body: Vec<Self>) -> Self {
+        if !body.is_empty() {
+            self.kind = "Around";
+            self.items = body;
+        }
+        self
     }
 
     fn unless_empty(self) -> Option<Self> {
@@ -487,6 +525,32 @@ fn untyped(pat: &Pat) -> &Pat {
     match pat {
         Pat::Type(typed) => &typed.pat,
         other => other,
+    }
+}
+
+/// The fact that is looked at, as the source writes it.
+fn look(fact: &Expr) -> Item {
+    let fact = match bare(fact) {
+        Expr::Closure(closure) => &closure.body,
+        other => other,
+    };
+    let fact = match fact {
+        Expr::Await(awaited) => &awaited.base,
+        other => other,
+    };
+    Item::new("Look", source::text(fact), fact)
+}
+
+/// Whether a call is given something to run.
+fn has_body(arguments: &Arguments) -> bool {
+    arguments.iter().any(|argument| matches!(bare(argument), Expr::Closure(closure) if closure.asyncness.is_some()))
+}
+
+/// A call without the bodies it is given, when they are told as items of their own.
+fn leave_out_bodies(arguments: &mut Arguments, body: &[Item]) {
+    let closures = arguments.iter_mut().filter(|argument| matches!(bare(argument), Expr::Closure(_)));
+    for closure in closures.filter(|_| !body.is_empty()) {
+        *closure = syn::parse_quote!(_);
     }
 }
 

@@ -5,7 +5,7 @@ use std::ops::{Bound, RangeBounds};
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
-use runbook_core::{Check, Context, Description, Evidence, Finding, Resource, Result};
+use runbook_core::{Check, Command, Context, Description, Evidence, Finding, Resource, Result};
 use url::Url;
 
 use super::EnvFile;
@@ -65,6 +65,18 @@ impl UrlParts {
     }
 
     /// What is wrong with a value, without repeating it.
+    /// What has to be in it, in words.
+    fn wanted(&self) -> String {
+        let schemes = (!self.schemes.is_empty()).then(|| format!("{}://", self.schemes.join(":// or ")));
+        let password = self.password.then(|| "a password".to_owned());
+        let queries = self.queries.iter().map(|(name, values)| match values.as_slice() {
+            [] => name.clone(),
+            values => format!("{name}={}", values.join(" or ")),
+        });
+        let parts: Vec<_> = schemes.into_iter().chain(password).chain(queries).collect();
+        if parts.is_empty() { "a URL".to_owned() } else { format!("a URL with {}", parts.join(" and ")) }
+    }
+
     fn violations(&self, value: &str) -> Vec<String> {
         let Ok(url) = Url::parse(value) else { return vec!["is not a URL".to_owned()] };
         let scheme = url.scheme().split('+').next().unwrap_or_default();
@@ -149,6 +161,22 @@ impl Satisfies {
     }
 
     /// Everything that is wrong, each by key, none by value.
+    /// Says which keys are set, and what their values have to be; never what they are.
+    fn by_hand(&self) -> Vec<String> {
+        let mut keys: Vec<&str> = Vec::new();
+        keys.extend(self.rules.iter().map(|(key, _)| key.as_str()));
+        let mut seen = BTreeSet::new();
+        keys.retain(|key| seen.insert(*key));
+        let wanted = |key: &&str| {
+            let rules = self.rules.iter().filter(|(of, _)| of == key).map(|(_, rule)| rule.wanted());
+            let rules: Vec<_> = rules.filter(|wanted| !wanted.is_empty()).collect();
+            (!rules.is_empty()).then(|| format!("# {key}: {}", rules.join(", ")))
+        };
+        let path = self.path.to_string_lossy();
+        let set = Command::new("sed").arg("-nE").arg(format!(r"s/^({})=.+/\1 is set/p", keys.join("|"))).arg(&*path);
+        [set.to_string()].into_iter().chain(keys.iter().filter_map(wanted)).collect()
+    }
+
     fn violations(&self, file: &EnvFile, example: &EnvFile) -> Vec<String> {
         let ruled = self.rules.iter().flat_map(|(key, rule)| {
             let wrong = rule.violations(key, file.get(key).filter(|value| !value.trim().is_empty()), example);
@@ -167,6 +195,23 @@ impl Satisfies {
 }
 
 impl Rule {
+    /// What has to hold, in words.
+    fn wanted(&self) -> String {
+        match self {
+            Self::Required => String::new(),
+            Self::Length(from, to) => match (least(*from), most(*to)) {
+                (least, most) if least == most => format!("{least} characters"),
+                (least, usize::MAX) => format!("at least {least} characters"),
+                (0, most) => format!("at most {most} characters"),
+                (least, most) => format!("{least} to {most} characters"),
+            },
+            Self::OneOf(values) => values.join(" or "),
+            Self::Url(parts) => parts.wanted(),
+            Self::NoWildcard => "no wildcard".to_owned(),
+            Self::DiffersFromExample => "not the value of the example".to_owned(),
+        }
+    }
+
     fn violations(&self, key: &str, value: Option<&str>, example: &EnvFile) -> Vec<String> {
         let Some(value) = value else { return vec!["is missing or empty".to_owned()] };
         match self {
@@ -183,17 +228,24 @@ impl Rule {
     }
 }
 
-fn length_violation(length: usize, from: Bound<usize>, to: Bound<usize>) -> Option<String> {
-    let least = match from {
+fn least(from: Bound<usize>) -> usize {
+    match from {
         Bound::Included(least) => least,
         Bound::Excluded(below) => below + 1,
         Bound::Unbounded => 0,
-    };
-    let most = match to {
+    }
+}
+
+fn most(to: Bound<usize>) -> usize {
+    match to {
         Bound::Included(most) => most,
         Bound::Excluded(above) => above.saturating_sub(1),
         Bound::Unbounded => usize::MAX,
-    };
+    }
+}
+
+fn length_violation(length: usize, from: Bound<usize>, to: Bound<usize>) -> Option<String> {
+    let (least, most) = (least(from), most(to));
     if length < least {
         return Some(format!("is shorter than {least} characters"));
     }
@@ -207,6 +259,7 @@ impl Check for Satisfies {
         let mut description = Description::new("env.satisfies", path.to_string())
             .summary(format!("{path} satisfies {} constraints, without placeholders", self.rules.len()))
             .reads(Resource::path(&self.path));
+        description.commands = self.by_hand();
         description.reads.extend(self.example.as_ref().map(Resource::path));
         description
     }
@@ -244,6 +297,24 @@ mod tests {
         let file = EnvFile::parse(text).expect("it parses");
         let example = EnvFile::parse("KEY=from-the-example\n").expect("it parses");
         rules(Satisfies::new(Path::new("/srv/app/.env"))).violations(&file, &example)
+    }
+
+    #[test]
+    fn it_says_what_to_look_for_by_hand() {
+        let rules = Satisfies::new(Path::new("/srv/app/.env"))
+            .required(["HOST", "KEY"])
+            .length("KEY", 32..)
+            .equals("DEBUG", "false")
+            .url("URL", |url| url.scheme("redis").password().query_is("db", ["1"]));
+        assert_eq!(
+            rules.describe().commands,
+            [
+                r"sed -nE 's/^(HOST|KEY|DEBUG|URL)=.+/\1 is set/p' /srv/app/.env",
+                "# KEY: at least 32 characters",
+                "# DEBUG: false",
+                "# URL: a URL with redis:// and a password and db=1",
+            ]
+        );
     }
 
     #[test]

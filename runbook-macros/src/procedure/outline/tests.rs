@@ -142,6 +142,7 @@ fn a_call_that_is_given_the_run_and_not_awaited_is_another_view_of_it() {
         let (marb, app) = (&to.marb, to.marb.app(run));
         app.check("As the user", b()).await?;
         marb.server(&app).step("At once", c()).await?;
+        /// What waits.
         marb.app(run).look(async |cx| pending(cx).await).await?;
         server.as_user("web").step("As web", d()).await?;
         let elsewhere = run.at(&site.place);
@@ -160,6 +161,7 @@ fn a_call_that_is_given_the_run_and_not_awaited_is_another_view_of_it() {
             "Step On the server = a()",
             "Check As the user = b()",
             "Step At once = c()",
+            "Look pending(cx) = pending(cx) // What waits.",
             "Step As web = d()",
             "Call restart = restart(&elsewhere, marb)",
             "Call health = health(&marb.server(run))",
@@ -200,6 +202,40 @@ fn questions_gathered_in_a_builder_are_items() {
 }
 
 #[test]
+fn a_body_that_a_call_is_given_is_inside_the_call() {
+    let body = r#"
+        run.require("Well", is_up()).await?;
+        site.watched(run, async |watched| {
+            fetch(watched, site).await?;
+            if changed { watched.step("Restart", restart()).await?; }
+            Ok(())
+        })
+        .await?;
+        let measured = downtime::of("the site", is_up()).during(run, async |run| run.step("Stop", stop()).await);
+        measured.await?;
+        quietly(&site.server(run), 3, async |run| run.step("Start", start()).await).await?;
+        site.hosts(run, async |host| host.name()).await?;
+        run.check("Health", is_up()).await?;
+    "#;
+    assert_eq!(
+        lines(body),
+        [
+            "Require Well = is_up()",
+            "Around site.watched = site.watched(run, _)",
+            "  Call fetch = fetch(watched, site)",
+            "  If changed",
+            "    Step Restart = restart()",
+            "Around the site = downtime::of(\"the site\", is_up()).during(run, _)",
+            "  Step Stop = stop()",
+            "Around quietly = quietly(&site.server(run), 3, _)",
+            "  Step Start = start()",
+            "Call site.hosts = site.hosts(run, async |host| host.name())",
+            "Check Health = is_up()",
+        ]
+    );
+}
+
+#[test]
 fn guards_are_named_by_their_triggers() {
     let body = r#"
         run.guard([Trigger::when("Errors", errors()), Trigger::when("Slow", p99())], async |run| {
@@ -224,6 +260,9 @@ fn the_fingerprint_knows_steps_and_order_only() {
     let swapped = outline(r#"run.step("Two", b()).await?; run.step("One", a(1, 2)).await?;"#);
     let nested = outline(r#"run.step("One", a(1, 2)).await?; if x { run.step("Two", b()).await?; }"#);
     assert_eq!(one.fingerprint, retitled.fingerprint);
+    let inside = |title| outline(&format!(r#"site.watched(run, async |run| run.step("{title}", a()).await).await?;"#));
+    assert_eq!(inside("One").fingerprint, inside("Eins").fingerprint);
+    assert_ne!(inside("One").fingerprint, outline(r#"site.watched(run, async |run| x()).await?;"#).fingerprint);
     assert_ne!(one.fingerprint, swapped.fingerprint);
     assert_ne!(one.fingerprint, nested.fingerprint);
     assert_eq!(outline("").fingerprint, 0xf68b_7258_91c7_85bb, "the same in every build");
