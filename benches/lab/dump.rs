@@ -33,7 +33,7 @@ fn restore(runtime: &Runtime, dump: &VerifiedBackup<Dump>, to: &Made) -> Duratio
     time(|| runtime.block_on(take(&backup::restore(dump).to(&to.database()))))
 }
 
-pub(crate) fn rows(rounds: usize) -> Vec<Row> {
+pub(crate) fn rows(rounds: usize) {
     let (runtime, dir) = (runtime(), dir());
     let (source, copy) = (Made::filled("figures_source"), Made::empty("figures_copy"));
     let (backups, gzipped) = (dir.path().join("backups"), dir.path().join("dump.sql.gz"));
@@ -52,11 +52,9 @@ pub(crate) fn rows(rounds: usize) -> Vec<Row> {
     let size = |bytes: u64| Memory(bytes / 1024);
     let theirs = std::fs::metadata(&gzipped).expect("it was written").len();
     let name = format!("backup of {} MB, checksum included", source.bytes() / 1_000_000);
-    let mut rows = vec![
-        Row::of(&*name, took, "`pg_dump` to nowhere", floor).at_most(1.5),
-        Row::of(&*name, took, "`pg_dump | gzip`", gzip).at_most(0.25),
-        Row::of("its file", size(dump.bytes), "that of gzip", size(theirs)).at_most(1.0),
-    ];
+    Row::of(&*name, took, "`pg_dump` to nowhere", floor).at_most(1.5).print();
+    Row::of(&*name, took, "`pg_dump | gzip`", gzip).at_most(0.25).print();
+    Row::of("its file", size(dump.bytes), "that of gzip", size(theirs)).at_most(1.0).print();
 
     let proven = runtime.block_on(take(&backup::rehearse(&dump)));
     let mut psql = || {
@@ -66,6 +64,5 @@ pub(crate) fn rows(rounds: usize) -> Vec<Row> {
     };
     let mut ours = || restore(&runtime, &proven, &copy);
     let [took, psql] = shortest(rounds, [&mut ours, &mut psql]);
-    rows.push(Row::of("restore of it, compared with its manifest", took, "`gunzip | psql`", psql).at_most(0.65));
-    rows
+    Row::of("restore of it, compared with its manifest", took, "`gunzip | psql`", psql).at_most(0.65).print();
 }

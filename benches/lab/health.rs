@@ -85,7 +85,7 @@ async fn health(run: &Run, probed: &Probed) -> Result<probes::Report> {
 const COMMANDS: &str = "curl -sSI \"$SITE/api/v1/health\"; curl -sSI \"$SITE/docs\"; curl -sSI \"$SITE/api/v1/claims\"
 psql \"$URL\" -c 'SELECT 1;'; df -h /; free -h";
 
-pub(crate) fn rows(rounds: usize) -> Vec<Row> {
+pub(crate) fn rows(rounds: usize) {
     let (runtime, site, url) = (runtime(), site(), database::url());
     let ask = |only: Option<usize>| {
         let inputs = Stored::of(&Probed { site: site.clone(), only }).expect("it is stored");
@@ -102,8 +102,6 @@ pub(crate) fn rows(rounds: usize) -> Vec<Row> {
     let slowest = (0..probes).map(|only| shortest(rounds, [&mut || ask(Some(only))])[0].0).max();
     let allowed = Time(slowest.expect("there are some") + MORE);
     let name = format!("health check of {probes} probes at once");
-    vec![
-        Row::of(&*name, all, "the slowest one, and 50 ms", allowed).at_most(1.0),
-        Row::of(&*name, all, "commands one after another", shell),
-    ]
+    Row::of(&*name, all, "the slowest one, and 50 ms", allowed).at_most(1.0).print();
+    Row::of(&*name, all, "commands one after another", shell).print();
 }

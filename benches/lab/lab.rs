@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use self::table::{Row, Time};
+use self::table::Time;
 
 #[path = "database.rs"]
 mod database;
@@ -24,8 +24,8 @@ mod table;
 #[path = "update.rs"]
 mod update;
 
-/// The name of a family of rows, the variable that says where its service is, and what measures them.
-type Family = (&'static str, &'static str, fn(usize) -> Vec<Row>);
+/// The name of a family of rows, the variable that says where its service is, and what measures and prints them.
+type Family = (&'static str, &'static str, fn(usize));
 
 const FAMILIES: [Family; 3] = [
     ("dump", database::URL, dump::rows),
@@ -44,7 +44,7 @@ fn main() {
             continue;
         }
         match std::env::var_os(variable) {
-            Some(_) => rows(rounds).iter().for_each(Row::print),
+            Some(_) => rows(rounds),
             None => println!("{name}: not measured, because `{variable}` is not set"),
         }
     }

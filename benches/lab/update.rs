@@ -79,7 +79,7 @@ fn marb() -> std::path::PathBuf {
     profile.join("examples/marb")
 }
 
-pub(crate) fn rows(rounds: usize) -> Vec<Row> {
+pub(crate) fn rows(rounds: usize) {
     let (container, marb, dir) = (variable(CONTAINER), marb(), dir());
     let timed = |command: &mut Command| -> Duration {
         begin(&container);
@@ -88,5 +88,5 @@ pub(crate) fn rows(rounds: usize) -> Vec<Row> {
     let mut ours = || timed(&mut update(&marb, &container, &dir.path().join("journal")));
     let mut pasted = || timed(&mut inside(&container, &["bash", "-c", COMMANDS]));
     let [ours, pasted] = shortest(rounds, [&mut ours, &mut pasted]);
-    vec![Row::of("standard update, code only", ours, "the ten commands, polling", pasted).at_most(1.1)]
+    Row::of("standard update, code only", ours, "the ten commands, polling", pasted).at_most(1.1).print();
 }

@@ -40,6 +40,11 @@ impl Pass {
         }
     }
 
+    /// Whether its programs run as the user who owns the files here.
+    pub(crate) fn reads_our_files(&self) -> bool {
+        self.os_user.is_none()
+    }
+
     /// A program of PostgreSQL that asks this database.
     pub(crate) fn tool(&self, program: &str) -> Command {
         let Target { host, port, user, name, .. } = &self.target;

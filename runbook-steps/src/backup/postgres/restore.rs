@@ -17,6 +17,9 @@ pub struct RestoringDump(VerifiedBackup<Dump>);
 /// Restores a dump. It is restored beside the database that is there, and compared; then the two change their names in
 /// a moment, and the sessions in the old one end. The old one is kept under another name: the rollback brings it back.
 ///
+/// Where there is room for it unpacked, `pg_restore` fills several tables at once; a database that is reached as another
+/// user of the host is filled from the stream.
+///
 /// What is set for the database itself (`ALTER DATABASE … SET`, rights to connect) is not part of a dump.
 #[derive(Debug, Clone)]
 #[must_use = "a step does nothing until a run takes it: `run.step(\"…\", step).await?`"]
@@ -170,7 +173,7 @@ impl Step for RestoreDump {
         let done = now.is_some() && now != before.oid;
         if !done {
             dump.require_whole(cx).await?;
-            incoming.fill(cx, dump, &self.database_to_look_like(&before.aside, is_aside)).await?;
+            incoming.fill_at_once(cx, dump, &self.database_to_look_like(&before.aside, is_aside)).await?;
             if now.is_some() {
                 before.rename(&mut admin, name, &before.aside).await?;
             }

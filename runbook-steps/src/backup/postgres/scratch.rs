@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::super::handle;
 use super::{Contents, Dump, Format, unpack, with_pass};
+use crate::disk;
 use crate::file::content::hex;
 use crate::postgres::{Ask, Database, DatabaseFacts, Open, Pass, RoleFacts, database_facts, open};
 
@@ -39,15 +40,24 @@ impl Scratch {
     /// Makes it, and restores the dump into it, in one transaction that the first error ends. What is in it then is what
     /// was dumped, or it is an error.
     pub(crate) async fn fill(&self, cx: &Context, dump: &Dump, server: &Database) -> Result<()> {
+        self.fill_by(Hands::One, cx, dump, server).await
+    }
+
+    /// The same with several tables at once, where it can be done: for a database that nobody uses before it is whole.
+    pub(super) async fn fill_at_once(&self, cx: &Context, dump: &Dump, server: &Database) -> Result<()> {
+        self.fill_by(Hands::Many, cx, dump, server).await
+    }
+
+    async fn fill_by(&self, hands: Hands, cx: &Context, dump: &Dump, server: &Database) -> Result<()> {
         self.drop(cx, server).await?;
         cx.files().make_dir(&self.dir).await?;
         cx.files().set(&self.dir, &Attributes::mode(0o700)).await?;
-        let filled = self.restore(cx, dump, server).await;
+        let filled = self.restore(hands, cx, dump, server).await;
         let removed = cx.files().remove(&self.dir).await;
         filled.with_context(|| format!("restore `{}`", dump.path.display())).and(removed)
     }
 
-    async fn restore(&self, cx: &Context, dump: &Dump, server: &Database) -> Result<()> {
+    async fn restore(&self, hands: Hands, cx: &Context, dump: &Dump, server: &Database) -> Result<()> {
         let like: Option<DatabaseFacts> = database_facts(cx, server).await?;
         let mut admin = open(cx, &server.maintenance(&self.name)).await?;
         let (owner, locale) = match like {
@@ -57,11 +67,27 @@ impl Scratch {
         };
         admin.order(&Ask::CreateDatabase { name: self.name.clone(), owner, locale }).await?;
         let (scratch, is_admin) = (self.database(server), server.has_admin());
-        with_pass(cx, &scratch, &self.dir, async |pass| {
-            cx.pipe(&(Pipeline::of(unpack(&dump.file())) | reader(dump.format, pass, is_admin))).await.map(drop)
+        with_pass(cx, &scratch, &self.dir, async |pass| match hands {
+            Hands::Many if pass.reads_our_files() && self.has_room(cx, dump).await => {
+                let file = self.dir.join("unpacked");
+                cx.pipe(&Pipeline::of(unpack(&dump.file())).into_file(&file, 0o600)).await?;
+                cx.run(&pg_restore(pass, is_admin, &[HANDS]).arg(file)).await.map(drop)
+            }
+            _ => {
+                let reader = reader(dump.format, pass, is_admin);
+                cx.pipe(&(Pipeline::of(unpack(&dump.file())) | reader)).await.map(drop)
+            }
         })
         .await?;
         Contents::read(&mut open(cx, &scratch).await?).await?.require(dump)
+    }
+
+    /// Whether the dump can lie here unpacked, from where alone `pg_restore` takes several tables at once. A host that does
+    /// not say how much room it has, has none.
+    async fn has_room(&self, cx: &Context, dump: &Dump) -> bool {
+        let needed = dump.bytes.saturating_mul(EXPANDS).saturating_add(SPARE);
+        let room = disk::space(cx, &self.dir).await;
+        dump.format == Format::Custom && room.is_ok_and(|room| room.available.0 >= needed)
     }
 
     /// Removes it, if it is there.
@@ -71,6 +97,22 @@ impl Scratch {
         cx.files().remove(&self.dir).await
     }
 }
+
+/// How many tables are filled at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hands {
+    /// One after another, all in one transaction.
+    One,
+    /// Several.
+    Many,
+}
+
+/// More than a core each: a restore waits for the server as much as it computes.
+const HANDS: &str = "--jobs=4";
+/// The rows of a database are hardly ever packed smaller than this.
+const EXPANDS: u64 = 20;
+/// What is left to others on the disk: 1 GiB.
+const SPARE: u64 = 1 << 30;
 
 /// The role of a database's URL, if there is one.
 async fn owner(cx: &Context, admin: &mut Open, database: &Database) -> Result<Option<String>> {
@@ -82,12 +124,7 @@ async fn owner(cx: &Context, admin: &mut Open, database: &Database) -> Result<Op
 /// Reads a dump from its input. Who is no administrator cannot give things to others, so everything is his own.
 fn reader(format: Format, pass: &Pass, is_admin: bool) -> Command {
     match format {
-        Format::Custom => {
-            let name = &pass.target.name;
-            let restore = pass.tool("pg_restore").args(["--single-transaction", "--exit-on-error", "--no-password"]);
-            let restore = if is_admin { restore } else { restore.args(["--no-owner", "--no-privileges"]) };
-            restore.args(["--dbname", name])
-        }
+        Format::Custom => pg_restore(pass, is_admin, &["--single-transaction"]),
         Format::Plain => pass.tool("psql").args([
             "-X",
             "-q",
@@ -98,4 +135,10 @@ fn reader(format: Format, pass: &Pass, is_admin: bool) -> Command {
             "--file=-",
         ]),
     }
+}
+
+fn pg_restore(pass: &Pass, is_admin: bool, options: &[&str]) -> Command {
+    let restore = pass.tool("pg_restore").args(options).args(["--exit-on-error", "--no-password"]);
+    let restore = if is_admin { restore } else { restore.args(["--no-owner", "--no-privileges"]) };
+    restore.args(["--dbname", &pass.target.name])
 }
