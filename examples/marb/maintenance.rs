@@ -33,7 +33,7 @@ pub async fn scheduled_maintenance(run: &Run, maintenance: &Maintenance) -> Resu
     run.window(&maintenance.window).await?;
     let dump = proven_backup(run, marb).await?;
     let server = marb.server(run);
-    let release = server.hold("Maintenance page", nginx::maintenance(SITE), async |_| {
+    let release = server.hold("Maintenance page", nginx::maintenance(SITE), async |run| {
         stop(run, marb).await?;
         let code = bring(run, marb, &to.revision).await?;
         if !pending(run, marb).await?.is_empty() {

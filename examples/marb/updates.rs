@@ -112,13 +112,13 @@ pub async fn update_breaking(run: &Run, breaking: &Breaking) -> Result<Release> 
     run.approve("release manager").await?;
     let page = nginx::maintenance(SITE);
     let server = to.marb.server(run);
-    let release = server.hold("Maintenance page", page, async |_server| {
+    let release = server.hold("Maintenance page", page, async |run| {
         let marb = &to.marb;
         stop(run, marb).await?;
         let dump = proven_backup(run, marb).await?;
         let code = bring(run, marb, &to.revision).await?;
         if !pending(run, marb).await?.is_empty() {
-            server.step("Rehearse the migrations", alembic::rehearse(&marb.alembic(), &dump)).await?;
+            run.step("Rehearse the migrations", alembic::rehearse(&marb.alembic(), &dump)).await?;
             migrate(run, to, &dump).await?;
         }
         start(run, marb).await?;

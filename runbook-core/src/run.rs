@@ -278,7 +278,10 @@ impl Run {
             }
             (_, Some(Undo::Step(armed))) => match self.engine.give_back(&armed).await {
                 Err(error) if crate::engine::stops_here(&error) => Err(error),
-                given => result.and_then(|value| given.map(|()| value)),
+                given => {
+                    held.scope.settles_again();
+                    result.and_then(|value| given.map(|()| value))
+                }
             },
             _ => result,
         };
@@ -381,9 +384,18 @@ impl Run {
             watch(&cx).await;
             std::future::pending().await
         };
+        let going = async {
+            let result = body(self).await;
+            if result.is_err() {
+                // What was put back settles while somebody watches. A run that stops here settles nothing, which is no
+                // error of this one.
+                let _ = self.engine.admit(&self.scope).await;
+            }
+            result
+        };
         tokio::select! {
             biased;
-            result = body(self) => result,
+            result = going => result,
             never = watching => never,
         }
     }

@@ -94,19 +94,18 @@ impl fmt::Display for Outage {
     }
 }
 
-/// The answers so far. It is down from the first question without a good answer to the next one with.
+/// The answers so far. It is down from the first question without a good answer to the next one with, or
+/// to the end.
 #[derive(Debug, Default)]
 struct Seen {
     outage: Outage,
     /// Since when it is down.
     down: Option<Instant>,
-    last: Option<Instant>,
 }
 
 impl Seen {
     fn add(&mut self, asked: Instant, good: bool) {
         self.outage.asked += 1;
-        self.last = Some(Instant::now());
         match (good, self.down) {
             (true, Some(since)) => self.up(since, asked),
             (false, None) => self.down = Some(asked),
@@ -123,8 +122,8 @@ impl Seen {
     }
 
     fn outage(mut self) -> Outage {
-        if let (Some(since), Some(last)) = (self.down, self.last) {
-            self.up(since, last);
+        if let Some(since) = self.down {
+            self.up(since, Instant::now());
         }
         self.outage
     }
@@ -133,7 +132,7 @@ impl Seen {
 #[cfg(all(test, feature = "testing"))]
 mod tests {
     use runbook::testing::Rig;
-    use runbook::{Description, Error, Finding, Units as _};
+    use runbook::{Description, Diff, Error, Finding, Rollback, Step, Survey, Units as _};
     use runbook_macros::procedure;
 
     use super::*;
@@ -174,10 +173,76 @@ mod tests {
         of("the site", Site(Instant::now())).during(run, failing).await
     }
 
+    /// Whether it is up, and how often it came up again.
+    #[derive(Clone, Default)]
+    struct Service(Arc<Mutex<(bool, u32)>>);
+
+    #[runbook::async_trait]
+    impl Check for Service {
+        fn describe(&self) -> Description {
+            Description::new("test.service", "service").summary("the service is up")
+        }
+
+        async fn check(&self, _: &Context) -> Result<Finding> {
+            Ok(Finding::of(self.0.lock().expect("alone").0, "as it is"))
+        }
+    }
+
+    #[runbook::async_trait]
+    impl Step for Service {
+        type Before = ();
+        type Output = ();
+
+        fn describe(&self) -> Description {
+            Description::new("test.restart", "service").repeats()
+        }
+
+        async fn survey(&self, _: &Context) -> Result<Survey<(), ()>> {
+            Ok(Survey::change((), Diff::none()))
+        }
+
+        async fn apply(&self, _: &Context, (): &()) -> Result<()> {
+            self.0.lock().expect("alone").0 = false;
+            tokio::time::sleep(1.seconds()).await;
+            Err(Error::new("it does not come up"))
+        }
+    }
+
+    #[runbook::async_trait]
+    impl Rollback for Service {
+        async fn rollback(&self, _: &Context, (): &()) -> Result<()> {
+            tokio::time::sleep(1.seconds()).await;
+            Ok(())
+        }
+
+        async fn settle(&self, _: &Context, (): &()) -> Result<()> {
+            tokio::time::sleep(3.seconds()).await;
+            let mut state = self.0.lock().expect("alone");
+            *state = (true, state.1 + 1);
+            Ok(())
+        }
+    }
+
+    thread_local! {
+        static SERVICE: Service = Service(Arc::new(Mutex::new((true, 0))));
+    }
+
+    #[procedure]
+    async fn restarts_in_vain(run: &Run) -> Result<()> {
+        let service = SERVICE.with(Clone::clone);
+        of("it", service.clone()).during(run, async |run| run.step("Restart", service).await).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_is_down_until_it_has_settled_once() {
+        Rig::new().run::<restarts_in_vain>(runbook::NoInput {}).await.rolls_back().says("it: downtime 5.0 s");
+        assert_eq!(SERVICE.with(|service| service.0.lock().expect("alone").1), 1);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn the_log_says_how_long_and_how_often() {
         let words = "the site: downtime 3.0 s, 30 of 100 requests failed";
         Rig::new().run::<goes_well>(runbook::NoInput {}).await.succeeds().says(words);
-        Rig::new().run::<fails>(runbook::NoInput {}).await.refuses().says("the site: downtime 0.9 s, 10 of 30");
+        Rig::new().run::<fails>(runbook::NoInput {}).await.refuses().says("the site: downtime 1.0 s, 10 of 30");
     }
 }

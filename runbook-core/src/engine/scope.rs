@@ -224,12 +224,23 @@ impl Engine {
 
 impl Scope {
     /// Leaves it to the parent to let these steps settle: after its own rollback when the error comes through, else before
-    /// anything new happens in it.
-    pub(crate) fn leave_to_settle(&self, armed: Vec<Armed>) {
+    /// anything new happens in it, when it is `due`.
+    pub(crate) fn leave_to_settle(&self, armed: Vec<Armed>, due: bool) {
         if let (Some(parent), false) = (&self.parent, armed.is_empty()) {
-            parent.unsettled.store(true, Ordering::Relaxed);
+            parent.unsettled.fetch_or(due, Ordering::Relaxed);
             parent.arm(self.position, Undo::Settling(armed));
         }
+    }
+
+    /// Whether it has steps that are still to settle.
+    pub(crate) fn is_unsettled(&self) -> bool {
+        self.unsettled.load(Ordering::Relaxed)
+    }
+
+    /// What settled in it is to do so once more: something was put back since.
+    pub(crate) fn settles_again(&self) {
+        let settling = locked(&self.undo).0.iter().any(|(_, undo)| undo.settling().next().is_some());
+        self.unsettled.fetch_or(settling, Ordering::Relaxed);
     }
 
     /// The steps that are still to settle, first to last. They stay on the stack: when this scope is rolled back later,
@@ -244,7 +255,7 @@ impl Scope {
     /// Hands the undo stack to the parent, as one entry.
     pub(crate) fn hand_over(&self) {
         let inner = self.take_undo();
-        if self.unsettled.load(Ordering::Relaxed)
+        if self.is_unsettled()
             && let Some(parent) = &self.parent
         {
             parent.unsettled.store(true, Ordering::Relaxed);

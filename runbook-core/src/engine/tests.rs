@@ -44,6 +44,7 @@ enum Op {
     Both { a: Vec<Op>, b: Vec<Op> },
     Hold { name: String, ops: Vec<Op> },
     Guard { ops: Vec<Op> },
+    Beside { ops: Vec<Op> },
     Fail,
 }
 
@@ -185,6 +186,10 @@ fn perform<'a>(run: &'a Run, ops: &'a [Op]) -> Pin<Box<dyn Future<Output = Resul
                     let quiet = Trigger::failures("quiet", Says(true));
                     run.guard([quiet], async |run| perform(run, ops).await).await?;
                 }
+                Op::Beside { ops } => {
+                    let scope = async |run: &Run| run.scope("scope", async |run| perform(run, ops).await).await;
+                    run.beside(async |_| {}, scope).await?;
+                }
                 Op::Fail => bail!("the procedure says no"),
             }
         }
@@ -237,6 +242,7 @@ fn rename(op: Op, next: &mut u32) -> Op {
         Op::Hold { ops, .. } => Op::Hold { name: name(next), ops: named(ops, next) },
         Op::Scope { ops, caught } => Op::Scope { ops: named(ops, next), caught },
         Op::Guard { ops } => Op::Guard { ops: named(ops, next) },
+        Op::Beside { ops } => Op::Beside { ops: named(ops, next) },
         Op::Both { a, b } => Op::Both { a: named(a, next), b: named(b, next) },
         Op::Each { items } => Op::Each { items: items.into_iter().map(|ops| named(ops, next)).collect() },
         other => other,
@@ -267,7 +273,8 @@ fn ops(fails: bool) -> impl Strategy<Value = Vec<Op>> {
             prop::collection::vec(ops.clone(), 0..4).prop_map(|items| Op::Each { items }),
             (ops.clone(), ops.clone()).prop_map(|(a, b)| Op::Both { a, b }),
             ops.clone().prop_map(|ops| Op::Hold { name: String::new(), ops }),
-            ops.prop_map(|ops| Op::Guard { ops }),
+            ops.clone().prop_map(|ops| Op::Guard { ops }),
+            ops.prop_map(|ops| Op::Beside { ops }),
         ]
     });
     prop::collection::vec(op, 1..6).prop_map(|ops| named(ops, &mut 0))
@@ -278,7 +285,7 @@ fn races(ops: &[Op]) -> bool {
     ops.iter().any(|op| match op {
         Op::Both { a, b } => restarts(a) || restarts(b),
         Op::Each { items } => items.iter().any(|ops| restarts(ops)),
-        Op::Scope { ops, .. } | Op::Hold { ops, .. } | Op::Guard { ops } => races(ops),
+        Op::Scope { ops, .. } | Op::Hold { ops, .. } | Op::Guard { ops } | Op::Beside { ops } => races(ops),
         _ => false,
     })
 }
@@ -288,7 +295,7 @@ fn restarts(ops: &[Op]) -> bool {
         Op::Restart => true,
         Op::Both { a, b } => restarts(a) || restarts(b),
         Op::Each { items } => items.iter().any(|ops| restarts(ops)),
-        Op::Scope { ops, .. } | Op::Hold { ops, .. } | Op::Guard { ops } => restarts(ops),
+        Op::Scope { ops, .. } | Op::Hold { ops, .. } | Op::Guard { ops } | Op::Beside { ops } => restarts(ops),
         _ => false,
     })
 }

@@ -56,7 +56,7 @@ impl Engine {
             self.unwind_all(&scope.key, &undo, cause.clone()).await
         };
         let settled = match unwound {
-            Ok(()) => self.settle(scope, undo).await,
+            Ok(()) => self.settle(scope, undo, empty).await,
             Err(error) => Err(error),
         };
         settled.err().unwrap_or(cause)
@@ -89,11 +89,16 @@ impl Engine {
     }
 
     /// Lets the steps of a rolled back scope settle. A scope inside another leaves that to the one around it: on its way out
-    /// the error may roll that back as well, and what a step reads is only back once everything before it is.
-    async fn settle(&self, scope: &Scope, undo: Vec<Undo>) -> Result<()> {
+    /// the error may roll that back as well, and what a step reads is only back once everything before it is. What has
+    /// settled since a scope inside failed, and has nothing put back before it, does not do so once more.
+    async fn settle(&self, scope: &Scope, undo: Vec<Undo>, empty: bool) -> Result<()> {
         let armed = undo.into_iter().flat_map(Undo::into_armed).collect();
+        let has_settled = empty && !scope.is_unsettled();
         if scope.parent.is_some() {
-            scope.leave_to_settle(armed);
+            scope.leave_to_settle(armed, !has_settled);
+            return Ok(());
+        }
+        if has_settled {
             return Ok(());
         }
         for armed in armed {
