@@ -34,6 +34,17 @@ impl Key {
         if self.0.is_empty() { Self(format!(":{name}").into()) } else { Self(format!("{self}:{name}").into()) }
     }
 
+    /// The settling of the step of this key in a scope around the one that was rolled back.
+    pub(crate) fn settled_in(&self, scope: &Key) -> Self {
+        Self(format!("{self}^{scope}").into())
+    }
+
+    /// The step that settled under this key. An item may have the sign in its name, so what follows must be a scope around.
+    pub(crate) fn of_settled(&self) -> Self {
+        let mut splits = self.0.match_indices('^').map(|(at, sign)| (&self.0[..at], &self.0[at + sign.len()..]));
+        splits.find(|(step, scope)| step.starts_with(scope)).map_or_else(|| self.clone(), |(step, _)| step.into())
+    }
+
     /// Whether this is the whole run.
     pub fn is_root(&self) -> bool {
         self.0.is_empty()
@@ -66,5 +77,18 @@ impl fmt::Display for Key {
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`{}`", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_step_that_settled_is_found_again() {
+        for (step, scope) in [("1.0", "1"), ("1.0", ""), ("1[a^b].0", "1"), ("1[a^b].0", "1[a^b]")] {
+            assert_eq!(Key::from(step).settled_in(&scope.into()).of_settled(), step.into(), "{step} in {scope}");
+            assert_eq!(Key::from(step).of_settled(), step.into());
+        }
     }
 }

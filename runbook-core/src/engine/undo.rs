@@ -110,7 +110,7 @@ impl Engine {
     /// Lets settle what a failed scope inside this one left to it.
     pub(crate) async fn settle_pending(&self, scope: &Scope) -> Result<()> {
         for armed in scope.unsettled() {
-            let key = Key::from(format!("{}^{}", armed.key, scope.key).as_str());
+            let key = armed.key.settled_in(&scope.key);
             Box::pin(self.act(&Armed { key, ..armed }, Act::Settle)).await?;
         }
         Ok(())
@@ -162,7 +162,8 @@ impl Engine {
     /// Undoes now, with retries and a deadline of its own. The stop that caused the rollback does not stop it.
     async fn act_now(&self, armed: &Armed, act: Act) -> Result<Duration> {
         let settling = act == Act::Settle;
-        let (key, title, began) = (armed.key.clone(), armed.title.clone(), Instant::now());
+        let key = if settling { armed.key.of_settled() } else { armed.key.clone() };
+        let (title, began) = (armed.title.clone(), Instant::now());
         self.say(What::UndoBegan { key: key.clone(), title, settling });
         let cx = Context::new(armed.host.clone(), self.world.clone(), key.clone(), CancellationToken::new());
         match tokio::time::timeout(DEADLINE, self.attempts(armed, act, &cx)).await {

@@ -160,6 +160,7 @@ impl Telling {
     }
 
     fn undone(&mut self, at: Timestamp, key: Key, settling: bool, took: Duration) {
+        let key = if self.titles.contains_key(&key) { key } else { key.of_settled() };
         let title = self.titles.get(&key).cloned().unwrap_or_else(|| key.as_str().into());
         self.left.retain(|left| settling || left.key != key);
         let began = at.checked_sub(took).unwrap_or(at);
@@ -275,6 +276,7 @@ mod tests {
                 ("", Memo::Unwinding(Error::new("check `Health` failed"))),
                 ("1[api].0", Memo::Undone { took: Duration::from_secs(1) }),
                 ("0", left),
+                ("1[api].0^1", Memo::Settled { took: Duration::from_secs(1) }),
                 ("1[api].0", Memo::Settled { took: Duration::from_secs(1) }),
                 ("", Memo::Ended(Box::new(ended))),
             ]),
