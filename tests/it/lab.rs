@@ -49,10 +49,7 @@ impl Lab {
         let alone = SERVER.lock().unwrap_or_else(PoisonError::into_inner);
         let journals = tempfile::tempdir().expect("a directory");
         let lab = Self { container: variable("RUNBOOK_LAB_CONTAINER"), journals, _alone: alone };
-        lab.inside(&["lab-reset"]);
-        // What an earlier test broke is not held against this one.
-        lab.inside(&["journalctl", "--rotate", "--vacuum-time=1s"]);
-        lab.inside(&["rm", "-rf", "/var/backups/marb"]);
+        lab.reset();
         lab
     }
 
@@ -61,6 +58,13 @@ impl Lab {
         let lab = Self::bare();
         lab.inside(&["lab-deploy", release]);
         lab
+    }
+
+    fn reset(&self) {
+        self.inside(&["lab-reset"]);
+        // What an earlier test broke is not held against this one.
+        self.inside(&["journalctl", "--rotate", "--vacuum-time=1s"]);
+        self.inside(&["rm", "-rf", "/var/backups/marb"]);
     }
 
     /// What is there now.

@@ -27,6 +27,7 @@ fn a_schema_update_that_is_killed_anywhere_ends_whole() {
         let how: &[&str] = if moment % 2 == 0 { &["--roll-back"] } else { &[] };
         if let Some(run) = lab.open_run() {
             let (code, text) = lab.resume(&run, how);
+            println!("moment {moment} of {moments}: {how:?} ends with {code:?}");
             let state = lab.state();
             match code {
                 Some(0) => assert_eq!(state, new, "{moment}: {text}"),

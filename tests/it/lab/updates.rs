@@ -137,7 +137,7 @@ fn over_ssh_and_inside_the_container_the_log_is_the_same() {
         super::told(&run.env("PATH", &path).output().expect("it runs"), 0)
     };
     let inside = log(&format!("container:{}", lab.container));
-    lab.inside(&["lab-reset"]);
+    lab.reset();
     lab.inside(&["lab-deploy", "r2"]);
     let outside = log("ssh:runbook-lab");
     assert_eq!(steps(&inside), steps(&outside), "{inside}{outside}");
