@@ -96,12 +96,14 @@ impl Step for EndProcess {
     type Output = Ended;
 
     fn describe(&self) -> Description {
-        let pid = self.pid;
-        Description::new("machine.end_process", pid.to_string())
+        // Nobody knows yet which one it is; and `kill 0` by hand would end the shell and its group.
+        let pid = if self.pid == 0 { "PID".to_owned() } else { self.pid.to_string() };
+        let process = Resource::new("process", &pid);
+        Description::new("machine.end_process", &pid)
             .summary(format!("end process {pid}"))
             .command(format!("kill {pid} || kill -9 {pid}"))
-            .reads(Resource::new("process", pid.to_string()))
-            .writes(Resource::new("process", pid.to_string()))
+            .reads(process.clone())
+            .writes(process)
     }
 
     async fn survey(&self, cx: &Context) -> Result<Survey<ProcessId, Ended>> {
