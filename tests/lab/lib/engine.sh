@@ -31,12 +31,13 @@ engine_up() {
 
 engine_down() {
     local pid
-    [ -f "$lab_dir/pid" ] || return 0
-    pid=$(cat "$lab_dir/pid")
+    pid=$(cat "$lab_dir/pid" 2>/dev/null) || pid=
     # An old file may name a process that is not ours.
-    grep -qz dockerd "/proc/$pid/cmdline" 2>/dev/null || return 0
-    kill "$pid"
-    wait_for 30 "the end of the container engine" has_ended "$pid"
+    if [ -n "$pid" ] && grep -qz dockerd "/proc/$pid/cmdline" 2>/dev/null; then
+        kill "$pid"
+        wait_for 30 "the end of the container engine" has_ended "$pid"
+    fi
+    # Also after an engine that was killed, or a machine that lost power.
     mount_points | while read -r point; do umount "$point" || true; done
 }
 
