@@ -39,6 +39,7 @@ engine_down() {
     fi
     # Also after an engine that was killed, or a machine that lost power.
     mount_points | while read -r point; do umount "$point" || true; done
+    bridge_down
 }
 
 has_ended() { ! kill -0 "$1" 2>/dev/null; }
@@ -48,8 +49,13 @@ mount_points() { awk -v dir="$lab_dir/" 'index($2, dir) == 1 { print $2 }' /proc
 
 network_up() {
     docker network inspect "$lab_network" >/dev/null 2>&1 && return
+    bridge_down
     # Internal: this machine reaches the container, and the container reaches nothing else.
-    docker network create --internal --subnet "$lab_subnet" "$lab_network" >/dev/null
+    docker network create --internal --subnet "$lab_subnet" --opt com.docker.network.bridge.name="$lab_bridge" \
+        "$lab_network" >/dev/null
 }
+
+# One that was left would have the route to the container.
+bridge_down() { [ ! -e "/sys/class/net/$lab_bridge" ] || ip link delete "$lab_bridge"; }
 
 network_down() { docker network rm "$lab_network" >/dev/null 2>&1 || true; }

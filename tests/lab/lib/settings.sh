@@ -6,6 +6,8 @@ lab_image=runbook-lab-host
 lab_network=runbook-lab
 # Not Docker's own ranges, so that an engine the machine already has is not in the way.
 lab_subnet=${RUNBOOK_LAB_SUBNET:-10.213.17.0/24}
+# A name of its own, so that one which an engine left when it was killed is found again.
+lab_bridge=rlab-$(printf %s "$lab_subnet" | cksum | cut -d ' ' -f 1)
 lab_container=${RUNBOOK_LAB_CONTAINER:-runbook-lab-host}
 # The name the certificate and the nginx site are for; inside the container it is the loopback interface.
 lab_domain=api.marb.test
