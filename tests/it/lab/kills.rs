@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 use super::Lab;
 
 /// Must show 4: killed at moments spread over the schema update, each run ends whole, and no migration runs twice.
-/// `RUNBOOK_LAB_KILLS` says at how many moments; 50 is the whole test.
+/// `RUNBOOK_LAB_KILLS` says at how many moments, 50 is the whole test; `RUNBOOK_LAB_KILLS_FROM` goes on from one of them.
 #[test]
 #[ignore = "needs the lab: tests/all runs it"]
 fn a_schema_update_that_is_killed_anywhere_ends_whole() {
-    let moments: u32 = std::env::var("RUNBOOK_LAB_KILLS").map_or(50, |text| text.parse().expect("a number"));
+    let number = |name, otherwise| std::env::var(name).map_or(otherwise, |text| text.parse().expect("a number"));
+    let (moments, first) = (number("RUNBOOK_LAB_KILLS", 50), number("RUNBOOK_LAB_KILLS_FROM", 0));
     let lab = Lab::with("r3");
     lab.claims(10);
     let old = lab.state();
@@ -20,7 +21,7 @@ fn a_schema_update_that_is_killed_anywhere_ends_whole() {
     let new = lab.state();
     back(&lab);
 
-    for moment in 0..moments {
+    for moment in first..moments {
         let mut runner = lab.begin("update_schema", &inputs).args(["--quiet"]).spawn().expect("it starts");
         std::thread::sleep(whole * moment / moments + Duration::from_millis(100));
         runner.kill().and_then(|()| runner.wait()).expect("it is killed");

@@ -1,5 +1,6 @@
-#![deny(warnings, missing_docs)]
 //! Lints of the user's crate are not tripped by what the macros write.
+
+#![deny(warnings, missing_docs)]
 
 use runbook::prelude::*;
 
@@ -15,6 +16,7 @@ async fn stop(_cx: &Context, _unit: &str, _port: u16) -> Result<()> {
     Ok(())
 }
 
-fn main() {
+#[test]
+fn the_lints_of_the_user_are_not_tripped() {
     assert_eq!(start("web", 80).describe().subject, "web 80");
 }

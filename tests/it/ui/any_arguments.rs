@@ -1,3 +1,5 @@
+//! The arguments of a part are those of any function.
+
 use runbook::prelude::*;
 
 /// As many as there are.
@@ -16,7 +18,8 @@ async fn ask(run: &Run) -> Result<()> {
     confirm_all(run, &["one"], "two").await.map(drop)
 }
 
-fn main() {
+#[test]
+fn a_part_takes_any_arguments() {
     let book = Book::new("site").procedures(procedures![ask]).parts(parts![confirm_all]);
     let part = book.part("confirm_all").expect("it is known");
     assert_eq!((part.title, part.items.len()), ("As many as there are", 2));

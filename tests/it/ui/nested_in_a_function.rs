@@ -1,5 +1,6 @@
-#![deny(warnings, missing_docs, clippy::pedantic)]
 //! Lints of the user's crate are not tripped, and a procedure may stand anywhere.
+
+#![deny(warnings, missing_docs, clippy::pedantic)]
 
 use runbook::prelude::*;
 
@@ -10,7 +11,8 @@ pub async fn deploy(run: &Run) -> Result<()> {
     run.confirm("Deploy?").await
 }
 
-fn main() {
+#[test]
+fn a_procedure_may_stand_anywhere() {
     #[procedure]
     async fn inner(run: &Run) -> Result<()> {
         deploy(run).await
