@@ -4,53 +4,36 @@
 //! of another, and a redactor that has to be handed around is one that gets forgotten.
 
 use std::borrow::Cow;
-use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{LazyLock, PoisonError, RwLock, RwLockReadGuard};
 
-use memchr::memmem::Finder;
-
+use self::known::Known;
 pub(crate) use self::stream::Stream;
 
 mod forms;
+mod known;
 mod stream;
 
 /// What stands in the place of a secret.
 pub const REDACTED: &str = "[redacted]";
 
-static KNOWN: RwLock<Option<Arc<Known>>> = RwLock::new(None);
+static KNOWN: LazyLock<RwLock<Known>> = LazyLock::new(RwLock::default);
 static ANY: AtomicBool = AtomicBool::new(false);
-
-/// Every form of every secret that was exposed.
-#[derive(Default, Clone)]
-struct Known {
-    secrets: Vec<String>,
-    finders: Vec<Finder<'static>>,
-}
 
 /// Remembers a secret, and the forms it takes inside JSON, URLs, shells and base64. A [`Secret`](crate::Secret) that is
 /// exposed is learned by itself; this is for one that was just made. One of blanks alone is none: it would take all words
 /// apart.
 pub fn learn(secret: &str) {
-    if secret.trim().is_empty() || known().is_some_and(|known| known.secrets.iter().any(|known| known == secret)) {
+    if secret.trim().is_empty() || known().is_some_and(|known| known.has(secret)) {
         return;
     }
-    let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
-    let mut more = known.as_deref().cloned().unwrap_or_default();
-    more.secrets.push(secret.to_owned());
-    for form in forms::of(secret) {
-        if more.finders.iter().all(|finder| finder.needle() != form.as_bytes()) {
-            more.finders.push(Finder::new(form.as_bytes()).into_owned());
-        }
-    }
-    *known = Some(Arc::new(more));
+    KNOWN.write().unwrap_or_else(PoisonError::into_inner).learn(secret);
     ANY.store(true, Ordering::Release);
 }
 
 /// The text without any known secret.
 pub fn text(text: &str) -> Cow<'_, str> {
-    let Some(known) = known() else { return Cow::Borrowed(text) };
-    let found = known.find(text.as_bytes());
+    let found = known().map(|known| known.find(text.as_bytes())).unwrap_or_default();
     if found.is_empty() {
         return Cow::Borrowed(text);
     }
@@ -71,36 +54,8 @@ pub(crate) fn is_needed() -> bool {
     ANY.load(Ordering::Acquire)
 }
 
-fn known() -> Option<Arc<Known>> {
-    is_needed().then(|| KNOWN.read().unwrap_or_else(PoisonError::into_inner).clone())?
-}
-
-impl Known {
-    /// Where secrets are, in order. Secrets that overlap are one place, so that no part of either is left.
-    fn find(&self, bytes: &[u8]) -> Vec<Range<usize>> {
-        let mut found: Vec<Range<usize>> = Vec::new();
-        for finder in &self.finders {
-            found.extend(finder.find_iter(bytes).map(|at| at..at + finder.needle().len()));
-        }
-        found.sort_by_key(|range| range.start);
-        found.dedup_by(|next, range| {
-            let overlap = next.start < range.end;
-            if overlap {
-                range.end = range.end.max(next.end);
-            }
-            overlap
-        });
-        found
-    }
-
-    /// How many bytes at the end may be the beginning of a secret.
-    fn begun(&self, bytes: &[u8]) -> usize {
-        let begun = |needle: &[u8]| {
-            let longest = (needle.len() - 1).min(bytes.len());
-            (1..=longest).rev().find(|&length| bytes.ends_with(&needle[..length]))
-        };
-        self.finders.iter().filter_map(|finder| begun(finder.needle())).max().unwrap_or(0)
-    }
+fn known() -> Option<RwLockReadGuard<'static, Known>> {
+    is_needed().then(|| KNOWN.read().unwrap_or_else(PoisonError::into_inner))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::known::Known;
 use super::{REDACTED, known};
 
 /// Takes secrets out of bytes that come in pieces. What may be the beginning of a secret is held back until more
@@ -23,19 +24,19 @@ impl Stream {
         }
         self.held.extend_from_slice(bytes);
         let begun = known.begun(&self.held);
-        Cow::Owned(self.release(self.held.len() - begun))
+        Cow::Owned(self.release(self.held.len() - begun, Some(&known)))
     }
 
     /// The rest, now that nothing more comes.
     pub(crate) fn finish(&mut self) -> Vec<u8> {
-        self.release(self.held.len())
+        self.release(self.held.len(), known().as_deref())
     }
 
     /// Gives out the held bytes before `end`, without secrets.
-    fn release(&mut self, end: usize) -> Vec<u8> {
+    fn release(&mut self, end: usize, known: Option<&Known>) -> Vec<u8> {
         let mut out = Vec::with_capacity(end);
         let (mut from, mut gone) = (self.gone.min(end), self.gone.saturating_sub(end));
-        for secret in known().map(|known| known.find(&self.held)).unwrap_or_default() {
+        for secret in known.map(|known| known.find(&self.held)).unwrap_or_default() {
             if secret.start >= end {
                 break;
             }
