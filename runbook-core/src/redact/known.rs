@@ -96,9 +96,7 @@ impl Known {
 
     /// The length of the longest form that these bytes begin with.
     fn longest_at(&self, bytes: &[u8]) -> Option<usize> {
-        let longest = |forms: &[Vec<u8>]| {
-            forms.iter().map(Vec::as_slice).filter(|form| bytes.starts_with(form)).map(<[u8]>::len).max()
-        };
+        let longest = |forms: &[Vec<u8>]| forms.iter().filter(|form| bytes.starts_with(form)).map(Vec::len).max();
         match bytes {
             [first, second, ..] if !self.pairs.holds(*first, *second) => None,
             [first, second, third, ..] => {
@@ -121,7 +119,8 @@ impl Known {
         match bytes {
             [first, second, ..] if !self.pairs.holds(*first, *second) => false,
             [first, second, third, ..] => self.long.get(&[*first, *second, *third]).is_some_and(|forms| longer(forms)),
-            _ => longer(&self.short) || self.long.values().any(|forms| longer(forms)),
+            // One byte or two: what goes on from them in a long form is in its key already.
+            _ => longer(&self.short) || self.long.keys().any(|key| key.starts_with(bytes)),
         }
     }
 }
