@@ -5,7 +5,7 @@
 //! BOOK outline PROC [inputs] [--format text|markdown|mermaid|json]
 //! BOOK plan PROC [inputs] [--json]
 //! BOOK run PROC [inputs] [--plan FILE] [--on-failure roll-back|pause|ask] [--override REASON] [--yes] [--quiet]
-//!               [--journal DIR] [--events FILE] [--report FILE.md|FILE.html]
+//!               [--journal DIR] [--events FILE] [--report FILE.md|FILE.html|FILE.json]
 //! BOOK resume RUN [--retry | --roll-back]
 //! BOOK runs [--json] [--verify]      BOOK show RUN [--format text|markdown|html|json]
 //! BOOK approve RUN [--note TEXT] [--by NAME]
@@ -31,7 +31,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use runbook_core::journal::Store;
-use runbook_core::report::Program;
+use runbook_core::report::{Program, Summary};
 use runbook_core::{Book, Host, Runner};
 
 use self::arguments::{Arguments, Verb};
@@ -170,6 +170,13 @@ impl Call {
     fn runner(&self) -> Runner {
         let runner = Runner::new(self.cli.book.clone());
         self.cli.configure.iter().fold(runner, |runner, configure| configure(runner))
+    }
+
+    /// The run with the source of its procedure beside it, so that its log can say what was left out.
+    fn with_outline(&self, mut summary: Summary) -> Summary {
+        let procedure = summary.began.as_ref().map(|began| &*began.procedure);
+        summary.outline = procedure.and_then(|name| Some(self.cli.book.find(name).ok()?.outline));
+        summary
     }
 }
 

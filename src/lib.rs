@@ -109,7 +109,9 @@
 //! | `http` | yes | HTTP checks |
 //! | `tls` | yes | certificate checks |
 //! | `postgres` | no | PostgreSQL, its dumps, alembic |
-//! | `redis` | no | Redis |
+//! | `redis` | no | Redis, alone or with its sentinels |
+//! | `prometheus` | no | Prometheus: targets, queries, thresholds, rules |
+//! | `load` | no | a load generator |
 //! | `ssh` | no | hosts reached over SSH |
 //! | `testing` | no | the testing kit |
 

@@ -49,6 +49,11 @@ impl Context {
         Self::new(host, Arc::new(world), Key::root(), CancellationToken::new())
     }
 
+    /// The same context on another host, for a step that acts on several.
+    pub fn at(&self, host: &Arc<dyn Host>) -> Self {
+        Self { host: host.clone(), ..self.clone() }
+    }
+
     pub(crate) fn new(host: Arc<dyn Host>, world: Arc<World>, key: Key, cancel: CancellationToken) -> Self {
         Self { host, world, key, cancel }
     }

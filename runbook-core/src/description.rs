@@ -119,9 +119,14 @@ impl Resource {
         Self::new("path", path.as_ref().to_string_lossy())
     }
 
+    /// Whether the other is this one, or lies inside it.
+    pub fn contains(&self, other: &Self) -> bool {
+        self.kind == other.kind && inside(&other.name, &self.name)
+    }
+
     /// Whether changing one may change the other.
     pub fn overlaps(&self, other: &Self) -> bool {
-        self.kind == other.kind && (inside(&self.name, &other.name) || inside(&other.name, &self.name))
+        self.contains(other) || other.contains(self)
     }
 }
 

@@ -65,7 +65,21 @@ impl Engine {
     pub(crate) async fn once(&self, key: &Key, part: Part, effect: Effect<'_>) -> Result<Memo> {
         self.again.visit(key);
         self.same_sort(key, part)?;
+        self.remember_told().await?;
         self.journal.once(Slot::new(key, part), effect).await
+    }
+
+    /// Remembers what was said since the last time, so that a run that is over still tells it.
+    async fn remember_told(&self) -> Result<()> {
+        let untold = self.world.voice.take_untold();
+        if untold.is_empty() || !matches!(self.mode, Mode::Live) {
+            return Ok(());
+        }
+        for event in untold.into_iter().filter(|event| !self.again.was_told(&event.what)) {
+            let slot = Slot::new(&event.what.key(), Part::Note);
+            self.journal.once(slot, Box::pin(async move { Ok(Memo::Told(Box::new(event))) })).await?;
+        }
+        Ok(())
     }
 
     /// An error when the journal remembers something of another sort under this key: a step where there is a check now.

@@ -103,6 +103,14 @@ impl Error {
         self
     }
 
+    /// The same error without the message in front, when that is this one.
+    pub(crate) fn without(mut self, message: &str) -> Self {
+        if self.0.message == message && !self.0.causes.is_empty() {
+            self.0.message = self.0.causes.remove(0);
+        }
+        self
+    }
+
     /// The same error, saying what to do about it.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

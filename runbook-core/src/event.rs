@@ -121,6 +121,9 @@ pub enum What {
         kind: Arc<str>,
         /// What it asks, in one line.
         summary: Arc<str>,
+        /// Where it looks.
+        #[serde(default)]
+        host: Arc<str>,
         /// What follows from a bad answer.
         role: CheckRole,
     },
@@ -164,6 +167,15 @@ pub enum What {
         key: Key,
         /// What.
         text: String,
+    },
+    /// Something was watched while the steps went on, and this is what users saw of it.
+    Watched {
+        /// Where.
+        key: Key,
+        /// What was watched.
+        of: Arc<str>,
+        /// What was seen.
+        outage: Outage,
     },
     /// A trigger of a guard fired.
     Triggered {
@@ -260,6 +272,45 @@ pub struct RunEnded {
     pub output: Option<Stored>,
     /// How long this execution took.
     pub took: Duration,
+}
+
+/// What users saw of something that was watched.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outage {
+    /// How often it was asked.
+    pub asked: u64,
+    /// How often there was no good answer.
+    pub failed: u64,
+    /// How long there was none, in all.
+    pub total: Duration,
+    /// How long there was none at a stretch.
+    pub longest: Duration,
+    /// When there was none; of very many stretches the first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub down: Vec<Stretch>,
+}
+
+/// From one moment to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stretch {
+    /// When it began.
+    pub from: Timestamp,
+    /// When it ended.
+    pub to: Timestamp,
+}
+
+impl std::fmt::Display for Outage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { asked, failed, total, longest, .. } = self;
+        if *failed == 0 {
+            return write!(f, "no downtime, all of {asked} requests were answered well");
+        }
+        write!(f, "downtime {:.1} s, {failed} of {asked} requests failed", total.as_secs_f64())?;
+        if longest < total {
+            write!(f, ", the longest stretch was {:.1} s", longest.as_secs_f64())?;
+        }
+        Ok(())
+    }
 }
 
 /// A change that is still there after a rollback.
@@ -432,7 +483,12 @@ struct Spoken {
     next: u64,
     warnings: u32,
     readers: Vec<Box<dyn Reader>>,
+    /// What the journal would not tell otherwise, and does not hold yet.
+    untold: Vec<Event>,
 }
+
+/// How much may be said between two things that the journal remembers, before the rest is left out of it.
+const UNTOLD: usize = 1_000;
 
 impl Voice {
     pub(crate) fn new(readers: Vec<Box<dyn Reader>>) -> Self {
@@ -447,6 +503,15 @@ impl Voice {
         for reader in &mut spoken.readers {
             reader.read(&event);
         }
+        if event.what.is_told() && spoken.untold.len() < UNTOLD {
+            spoken.untold.push(event);
+        }
+    }
+
+    /// What was said since the last time and the journal does not hold yet.
+    pub(crate) fn take_untold(&self) -> Vec<Event> {
+        let mut spoken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut spoken.untold)
     }
 }
 
@@ -480,6 +545,12 @@ fn redacted(event: Event) -> Event {
 }
 
 impl What {
+    /// Whether the journal keeps the event itself, because nothing else it remembers tells of it.
+    fn is_told(&self) -> bool {
+        use What::{Interrupted, Said, StepRetried, Warned, Watched};
+        matches!(self, Said { .. } | Warned { .. } | StepRetried { .. } | Interrupted { .. } | Watched { .. })
+    }
+
     /// The key of what it is about; the root key for the run itself.
     pub fn key(&self) -> Key {
         match self {
@@ -498,6 +569,7 @@ impl What {
             | Self::Answered { key, .. }
             | Self::Warned { key, .. }
             | Self::Said { key, .. }
+            | Self::Watched { key, .. }
             | Self::Triggered { key, .. }
             | Self::PointOfNoReturn { key, .. }
             | Self::RollbackBegan { key, .. }

@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::{Command, Result};
 
 pub use self::becoming::Become;
+pub use self::compose::Service;
 pub use self::container::Container;
 pub use self::leftovers::{Leftover, Leftovers};
 pub use self::local::Local;
@@ -19,8 +20,9 @@ pub use self::ssh::Ssh;
 use self::whole::Whole;
 
 mod becoming;
+mod compose;
 mod container;
-mod elsewhere;
+pub(crate) mod elsewhere;
 mod group;
 mod leftovers;
 mod local;

@@ -27,8 +27,8 @@ mod sketches;
 
 /// The version of the journal's format. A reader refuses a newer one; an older one it reads.
 ///
-/// 1: the first.
-pub const FORMAT: u32 = 1;
+/// 1: the first. 2: what was said, warned of and tried again, and on which hosts.
+pub const FORMAT: u32 = 2;
 
 /// Where something is remembered: the key of the effect and the part of it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

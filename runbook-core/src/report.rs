@@ -12,18 +12,24 @@
 //! ```
 
 pub use self::json::{JsonLines, Trouble};
+pub use self::log::DeploymentLog;
 pub use self::remembered::from_journal;
-pub use self::summary::{Beginning, More, Node, Noted, State, Summary, Undo, Work};
+pub use self::summary::{Act, Beginning, More, Node, Noted, Retried, State, Summary, Undo, Watched, Work};
 pub use self::text::{Lines, Paint, Program, Text};
+pub use self::versions::Version;
 
 pub mod html;
-mod json;
+pub mod json;
+pub mod log;
 pub mod markdown;
 pub mod outline;
 pub mod plan;
 mod remembered;
+mod rows;
 #[cfg(test)]
 mod sample;
+mod skipped;
 mod summary;
 pub mod text;
+mod versions;
 pub mod words;

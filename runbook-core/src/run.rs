@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::{Asking, Engine, Reversible, Scope, Undo};
-use crate::event::What;
+use crate::event::{Outage, What};
 use crate::host::{Become, Place};
 use crate::journal::{Memo, Part};
 use crate::{
@@ -410,6 +410,11 @@ impl Run {
         if *place == Place::Local { self.clone() } else { self.on(&place.host()) }
     }
 
+    /// Where its steps and checks act: from inside a hold on one host back to another, `run.on(server.host())`.
+    pub fn host(&self) -> &Arc<dyn Host> {
+        &self.host
+    }
+
     /// The same run as another user of its host.
     pub fn as_user(&self, user: impl Into<String>) -> Run {
         self.on(&Become::user(user).on(&self.host).shared())
@@ -418,6 +423,11 @@ impl Run {
     /// Says something for people.
     pub fn say(&self, text: impl Into<String>) {
         self.engine.say(What::Said { key: self.scope.key.clone(), text: text.into() });
+    }
+
+    /// Tells what users saw of something that was watched: how long it was down, and when. The log of the run has it.
+    pub fn watched(&self, of: impl Into<Arc<str>>, outage: &Outage) {
+        self.engine.say(What::Watched { key: self.scope.key.clone(), of: of.into(), outage: outage.clone() });
     }
 
     /// The key of the next thing in this scope.

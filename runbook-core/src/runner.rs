@@ -1,8 +1,10 @@
 //! The runner: executes, resumes, plans and verifies the procedures of a book.
 
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
@@ -509,9 +511,30 @@ fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
     Error::new(format!("the procedure panicked: {text}"))
 }
 
-/// A name for a new run that sorts by time and is easily typed.
+/// A name for a new run that sorts by time and is easily typed. Runs of one process that begin in the same millisecond have
+/// names of their own, and those of two very likely.
 fn new_id(clock: &dyn Clock) -> RunId {
-    use std::hash::{BuildHasher as _, Hasher as _};
-    let (now, chance) = (clock.now(), std::collections::hash_map::RandomState::new().build_hasher().finish() & 0xff);
-    RunId(format!("{}-{:03x}{chance:02x}", now.strftime("%Y%m%d-%H%M%S"), now.subsec_millisecond()))
+    static NEXT: LazyLock<AtomicU64> = LazyLock::new(|| AtomicU64::new(RandomState::new().build_hasher().finish()));
+    let (now, chance) = (clock.now(), NEXT.fetch_add(1, Ordering::Relaxed) & 0xfff);
+    RunId(format!("{}-{:03x}{chance:03x}", now.strftime("%Y%m%d-%H%M%S"), now.subsec_millisecond()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Standing;
+
+    impl Clock for Standing {
+        fn now(&self) -> jiff::Timestamp {
+            jiff::Timestamp::UNIX_EPOCH
+        }
+    }
+
+    #[test]
+    fn runs_that_begin_in_the_same_millisecond_have_names_of_their_own() {
+        let names: std::collections::BTreeSet<String> = (0..4096).map(|_| new_id(&Standing).0).collect();
+        assert_eq!(names.len(), 4096);
+    }
 }

@@ -328,7 +328,7 @@ fn with_how(command: Command) -> Command {
         option(&own("override"), "REASON", "Go on outside of a window, for this reason, which is logged"),
         option(&own("events"), "FILE", "Append every event as a line of JSON; `-` is the standard output")
             .value_parser(paths()),
-        option(&own("report"), "FILE", "Write a deployment log (.md) or a page (.html) at the end")
+        option(&own("report"), "FILE", "Write a deployment log (.md, .json) or a page (.html) at the end")
             .value_parser(paths()),
         flag(&own("quiet"), "Say only how it ended"),
     ];

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use runbook_core::journal::Store;
-use runbook_core::report::{self, JsonLines, Summary, Trouble, html, markdown};
+use runbook_core::report::{self, JsonLines, Summary, Trouble, html, json, markdown};
 use runbook_core::{Error, Explain as _, Finished, Outcome, Plan, Result, Resume, RunId, Runner, Stored, whoami};
 
 use super::arguments::How;
@@ -33,7 +33,7 @@ pub(super) async fn run(
         Some(plan) => runner.run_plan(procedure, inputs, plan).await,
         None => runner.run(procedure, inputs).await,
     };
-    stage.end(finished)
+    stage.end(call, finished)
 }
 
 /// `resume`
@@ -42,7 +42,7 @@ pub(super) async fn resume(call: &Call, word: &str, back: bool, how: How) -> Res
     let stage = Stage::set(call, store.clone(), &how, remembered(&*store, &run).await?)?;
     let runner = stage.runner(call, &how)?;
     let direction = if back { Resume::RollBack } else { Resume::Continue };
-    stage.end(runner.resume(&run, direction).await)
+    stage.end(call, runner.resume(&run, direction).await)
 }
 
 /// `approve`
@@ -55,7 +55,7 @@ pub(super) async fn approve(call: &Call, word: &str, by: Option<String>, note: &
     let stage = Stage::set(call, store.clone(), &how, known)?;
     let runner = stage.runner(call, &how)?;
     let by = by.unwrap_or_else(whoami);
-    stage.end(runner.approve(&run, &by, note).await)
+    stage.end(call, runner.approve(&run, &by, note).await)
 }
 
 async fn existing(call: &Call, word: &str) -> Result<(Arc<dyn Store>, RunId), Stop> {
@@ -112,7 +112,7 @@ impl Stage {
     }
 
     /// Writes the report, says what could not be written, gives the exit code.
-    fn end(self, finished: Result<Finished>) -> Result<u8, Stop> {
+    fn end(self, call: &Call, finished: Result<Finished>) -> Result<u8, Stop> {
         let outcome: Outcome = finished?.outcome();
         if let Some((name, trouble)) = &self.events
             && let Some(trouble) = trouble.first()
@@ -120,7 +120,7 @@ impl Stage {
             complain(&format!("the events in `{name}` are not complete: {trouble}"));
         }
         if let Some(paper) = self.report {
-            match paper.write(&self.screen.summary()) {
+            match paper.write(&call.with_outline(self.screen.summary())) {
                 Ok(path) => complain(&format!("report: {}", path.display())),
                 Err(error) => complain(&format!("the report was not written: {error:#}")),
             }
@@ -155,9 +155,10 @@ impl Paper {
         let render = match path.extension().and_then(|extension| extension.to_str()) {
             Some("md" | "markdown") => markdown::log,
             Some("html" | "htm") => html::page,
+            Some("json") => json::log,
             _ => {
-                let error = Error::new(format!("`{}` is neither a .md nor a .html file", path.display()));
-                return Err(Stop::Usage(error.hint("--report writes a deployment log (.md) or a page (.html)")));
+                let error = Error::new(format!("`{}` is neither a .md, a .html nor a .json file", path.display()));
+                return Err(Stop::Usage(error.hint("--report writes a deployment log (.md, .json) or a page (.html)")));
             }
         };
         let file = OpenOptions::new().write(true).create(true).truncate(false).open(path).map_err(Error::from);

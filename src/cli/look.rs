@@ -98,7 +98,7 @@ pub(super) async fn show(call: &Call, word: &str, format: ShowFormat) -> Result<
     let Some(store) = journals::open_existing(call)? else { return Err(journals::none_yet(call, word)) };
     let run = journals::find(&*store, word).await?;
     let events = report::from_journal(&run, &store.read(&run).await?);
-    let summary = || events.iter().collect::<Summary>();
+    let summary = || call.with_outline(events.iter().collect());
     match format {
         ShowFormat::Text => {
             let lines = Lines::new(call.program.clone()).paint(terminal::paint()).zone(TimeZone::system());

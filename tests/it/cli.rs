@@ -135,7 +135,9 @@ fn wrong_words_exit_with_2() {
     desk.call("run succeed").exits(2).complains(&["required arguments were not provided", "<DIR>"]);
     desk.call("run succeed SITE --on-failure hope").exits(2).complains(&["[possible values: roll-back, pause, ask]"]);
     desk.call("run wait_for_time SITE --window Someday").exits(2).complains(&["Someday", "is no window"]);
-    desk.call("run succeed SITE --report log.pdf").exits(2).complains(&["log.pdf", "neither a .md nor a .html file"]);
+    desk.call("run succeed SITE --report log.pdf")
+        .exits(2)
+        .complains(&["log.pdf", "neither a .md, a .html nor a .json file"]);
     desk.call("run succeed SITE --journal postgres://db/x").exits(2).complains(&["no journal of kind `postgres`"]);
     desk.call("show last").exits(2).complains(&["there are no runs yet"]);
     assert_eq!(desk.holds("one"), None, "nothing was changed");
@@ -418,7 +420,7 @@ fn a_report_is_written_at_the_end_also_of_a_resumed_run() {
     let desk = Desk::new();
     desk.call("run ask SITE --report HERE/log.md --quiet").exits(6).complains(&["report: "]);
     let log = std::fs::read_to_string(desk.file("log.md")).expect("a log");
-    in_order(&log, &["| Outcome | paused", "- Write one: ", "approval by the lead: ", "- Paused: "]);
+    in_order(&log, &["| Outcome | paused", "- Paused: ", "- Write one: ", "approval by the lead: "]);
     desk.call("approve last --report HERE/log.md").exits(0);
     let log = std::fs::read_to_string(desk.file("log.md")).expect("a log");
     in_order(

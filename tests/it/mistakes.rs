@@ -81,6 +81,32 @@ async fn an_undo_that_fails_does_not_stop_the_others_and_is_tried_again_alone() 
     assert_eq!(stage.scene.done(), ["undo b"], "only what was left");
 }
 
+/// One value twice, the second time in a scope, and another between.
+#[procedure]
+async fn written_twice(run: &Run) -> Result<()> {
+    run.step("A", Set("a", 1)).await?;
+    run.step("B", Set("b", 1)).await?;
+    run.scope("Once more", async |run| {
+        run.step("A again", Set("a", 2)).await?;
+        bail!("the procedure says no")
+    })
+    .await
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_undo_that_failed_lies_on_waits_for_it() {
+    let stage = Stage::new(procedures![written_twice]);
+    stage.scene.trouble("undo a", [failed("a is stuck")]);
+    let finished = stage.run().await.ends(Outcome::RollbackIncomplete);
+    assert_eq!(finished.left(), ["A again", "A"]);
+    let LeftBecause::UndoFailed(error) = &finished.ended.left[1].why else { panic!("{:?}", finished.ended.left) };
+    assert_eq!(error.message(), "`A again` changed value a after it, and could not be undone");
+    assert_eq!((stage.scene.value("a"), stage.scene.value("b")), (Some(2), None), "nothing is put back under it");
+
+    stage.resume().await.ends(Outcome::RolledBack);
+    assert_eq!((stage.scene.value("a"), stage.scene.value("b")), (None, None), "in their order");
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_undo_has_retries_of_its_own() {
     let stage = Stage::new(procedures![three]);

@@ -65,6 +65,7 @@ impl Run {
                 kind: what.kind.as_str().into(),
                 subject: what.subject.as_str().into(),
                 title: title.clone(),
+                host: self.host_name.clone(),
                 role,
                 finding,
                 took: began.elapsed(),
@@ -83,7 +84,7 @@ impl Run {
         finding: &Finding,
     ) {
         let engine = &*self.engine;
-        engine.say_check_began(key, title, what, role);
+        engine.say_check_began(key, title, what, &self.host, role);
         engine.say(What::CheckEnded { key: key.clone(), finding: finding.clone(), took: std::time::Duration::ZERO });
         let precondition = role == CheckRole::Require || (role == CheckRole::Check && !engine.has_changed());
         if precondition && finding.passes() {
@@ -134,7 +135,7 @@ impl Engine {
     ) -> Result<Finding> {
         let began = Instant::now();
         let cx = Context::new(host.clone(), self.world.clone(), key.clone(), scope.soft.clone());
-        self.say_check_began(key, title, &check.describe(), role);
+        self.say_check_began(key, title, &check.describe(), host, role);
         let finding = tokio::select! {
             answer = crate::check::ask(check, &cx) => answer,
             () = scope.soft.cancelled() => Err(crate::context::stopped()),
@@ -149,12 +150,13 @@ impl Engine {
         Ok(finding)
     }
 
-    fn say_check_began(&self, key: &Key, title: &Arc<str>, what: &Description, role: CheckRole) {
+    fn say_check_began(&self, key: &Key, title: &Arc<str>, what: &Description, host: &Arc<dyn Host>, role: CheckRole) {
         self.say(What::CheckBegan {
             key: key.clone(),
             title: title.clone(),
             kind: what.kind.as_str().into(),
             summary: what.line().into(),
+            host: host.name().into(),
             role,
         });
     }

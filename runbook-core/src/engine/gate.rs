@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::{Engine, Mode, Scope, locked};
+use crate::event::What;
 use crate::journal::{Entry, Memo, Part};
 use crate::run::Window;
 use crate::{Check, Error, ErrorKind, Host, Key, Resource, Result};
@@ -16,6 +17,7 @@ pub(crate) struct Again {
     conditions: Mutex<Vec<Condition>>,
     written: Mutex<Vec<Resource>>,
     unvisited: Mutex<HashSet<Key>>,
+    told: Vec<What>,
 }
 
 /// Something that held when the run began, and must still hold.
@@ -38,7 +40,13 @@ impl Again {
             conditions: Mutex::default(),
             written: Mutex::default(),
             unvisited: Mutex::new(keys.collect()),
+            told: entries.iter().filter_map(|entry| entry.memo.told()).collect(),
         }
+    }
+
+    /// Whether an earlier execution said so too. What is replayed says everything once more.
+    pub(crate) fn was_told(&self, what: &What) -> bool {
+        matches!(what, What::Said { .. } | What::Warned { .. } | What::Watched { .. }) && self.told.contains(what)
     }
 
     /// A remembered condition, to be asked again.

@@ -102,7 +102,14 @@ impl Taking<'_> {
         if let Looked::Change { changes, .. } = &looked {
             self.engine.say(What::StepSurveyed { key: self.key.clone(), changes: changes.clone() });
         }
-        Memo::Surveyed { kind, subject: what.subject.as_str().into(), title: self.title.clone(), looked }
+        Memo::Surveyed {
+            kind,
+            subject: what.subject.as_str().into(),
+            title: self.title.clone(),
+            host: self.host.clone(),
+            irreversible: self.irreversible.clone(),
+            looked,
+        }
     }
 
     /// What the journal remembers, if it is about this step.
@@ -371,7 +378,11 @@ impl Engine {
         let mut lines = vec![format!("{error:#}")];
         lines.extend(error.lines().iter().cloned());
         let question = Question { kind: QuestionKind::Failure, title: format!("`{title}` failed"), lines };
-        match self.put(scope, &question).await?.map(|reply| reply.verdict) {
+        let reply = self.put(scope, &question).await?;
+        if let Some(reply) = &reply {
+            self.say(What::Said { key: key.clone(), text: format!("it failed, and {}", reply.evidence.summary) });
+        }
+        match reply.map(|reply| reply.verdict) {
             Some(crate::Verdict::Retry) => Ok(Verdict::Retry),
             Some(crate::Verdict::No) => Ok(Verdict::Final(error)),
             Some(crate::Verdict::Yes | crate::Verdict::Pause) | None => Err(self.park(key, error).await),

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{DynStep, Engine, Scope, locked};
 use crate::event::{Left, LeftBecause, What};
 use crate::journal::{Memo, Part};
-use crate::{Context, Error, Host, Key, Result, Retry, Stored};
+use crate::{Context, Error, Host, Key, Resource, Result, Retry, Stored};
 
 /// How long one undo may take in all its attempts, before it is left to a person.
 const DEADLINE: Duration = Duration::from_secs(30 * 60);
@@ -66,17 +66,25 @@ impl Engine {
         let unwinding = Memo::Unwinding(cause.clone());
         self.once(key, Part::Unwind, Box::pin(async { Ok(unwinding) })).await?;
         self.say(What::RollbackBegan { key: key.clone(), cause });
-        self.roll_back(undo).await?;
+        self.roll_back(undo, &mut Vec::new()).await?;
         self.say(What::RollbackEnded { key: key.clone() });
         Ok(())
     }
 
-    async fn roll_back(&self, undo: &[Undo]) -> Result<()> {
+    /// Rolls back last to first. What could not be undone is `stuck`, and so is every earlier step whose work it changed:
+    /// put back now, that would be lost under the later one, which is tried again when the run is resumed.
+    async fn roll_back<'a>(&self, undo: &'a [Undo], stuck: &mut Vec<&'a Armed>) -> Result<()> {
         for undo in undo.iter().rev() {
             match undo {
-                Undo::Step(armed) => self.act(armed, Act::Rollback).await?,
-                Undo::Scope(inner) => Box::pin(self.roll_back(inner)).await?,
-                Undo::Settling(_) => {}
+                Undo::Step(armed) => {
+                    match stuck.iter().find_map(|later| self.waits_for(armed, later)) {
+                        Some(error) => self.undo_failed(armed, error).await?,
+                        None => self.act(armed, Act::Rollback).await?,
+                    }
+                    stuck.extend(self.undo_failure(armed).map(|_| armed));
+                }
+                Undo::Scope(inner) => Box::pin(self.roll_back(inner, stuck)).await?,
+                Undo::Settling(inner) => stuck.extend(inner.iter().filter(|armed| self.undo_failure(armed).is_some())),
                 Undo::Irreversible { key, title, why } => {
                     self.leave_behind(key, title, LeftBecause::Irreversible(why.clone()), Vec::new()).await?;
                 }
@@ -120,10 +128,31 @@ impl Engine {
     pub(crate) async fn give_back(&self, armed: &Armed) -> Result<()> {
         self.act(armed, Act::Rollback).await?;
         self.act(armed, Act::Settle).await?;
-        match locked(&self.left).iter().find(|left| left.key == armed.key).map(|left| left.why.clone()) {
-            Some(LeftBecause::UndoFailed(error)) => Err(error.context(format!("give back `{}`", armed.title))),
-            _ => Ok(()),
+        match self.undo_failure(armed) {
+            Some(error) => Err(error.context(format!("give back `{}`", armed.title))),
+            None => Ok(()),
         }
+    }
+
+    /// Why the undo of a step failed, when it did.
+    fn undo_failure(&self, armed: &Armed) -> Option<Error> {
+        locked(&self.left).iter().filter(|left| left.key == armed.key).find_map(|left| match &left.why {
+            LeftBecause::UndoFailed(error) => Some(error.clone()),
+            _ => None,
+        })
+    }
+
+    /// Why a step is not put back before a later one whose undo failed: that one changed what this one wrote, there.
+    fn waits_for(&self, armed: &Armed, later: &Armed) -> Option<Error> {
+        let has_gone_back = self.recall(&armed.key, Part::Undo).is_some();
+        if has_gone_back || armed.host.name() != later.host.name() {
+            return None;
+        }
+        let written = later.step.describe().writes;
+        let covered = |resource: &Resource| written.iter().any(|wrote| wrote.contains(resource));
+        let both = armed.step.describe().writes.into_iter().find(covered)?;
+        let error = Error::new(format!("`{}` changed {both} after it, and could not be undone", later.title));
+        Some(error.hint("once that one can be, `resume` undoes both, in their order"))
     }
 
     /// One act of an undo, once. Only a journal that cannot be written is an error; an undo that fails is left to a person.

@@ -28,6 +28,11 @@ pub(super) trait Way: Send + Sync + fmt::Debug {
     /// The name people know the place by.
     fn name(&self) -> &str;
 
+    /// Whether what is opened next sees what was opened before. Where it does not, a process has to be ended by itself.
+    fn lasts(&self) -> bool {
+        true
+    }
+
     /// Starts these words there.
     async fn open(&self, words: &[OsString]) -> Result<Process>;
 }
@@ -86,6 +91,16 @@ pub(super) use host_elsewhere;
 /// What the prologue says begins with this.
 const MARK: &str = "@runbook ";
 
+/// What a simulated program says to a command that is wrapped: it cannot say what is missing before it has read all.
+#[cfg(feature = "testing")]
+pub(crate) const GREETING: &str = "@runbook group 1\n";
+
+/// Whether the last words of a command are those of another, which it is to start elsewhere.
+#[cfg(feature = "testing")]
+pub(crate) fn is_wrapped(command: &Command) -> bool {
+    command.args.iter().any(|word| word == PROLOGUE)
+}
+
 impl Elsewhere {
     pub(super) fn by(way: impl Way + 'static) -> Self {
         Self(Arc::new(way))
@@ -120,8 +135,12 @@ impl Elsewhere {
     }
 
     fn reached(&self, process: Process, stderr: impl AsyncRead + Send + Unpin + 'static, group: String) -> Process {
+        let stderr: Option<Box<dyn AsyncRead + Send + Unpin>> = Some(Box::new(stderr));
+        if !self.0.lasts() {
+            return Process { stderr, ..process };
+        }
         let control = Reached { inner: process.control, place: self.clone(), group, exit: None, ending: false };
-        Process { stderr: Some(Box::new(stderr)), control: Box::new(control), ..process }
+        Process { stderr, control: Box::new(control), ..process }
     }
 
     /// Why the program could not be started.

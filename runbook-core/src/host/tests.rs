@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Attributes, Become, Container, Host, Local};
+use super::{Attributes, Become, Container, Host, Local, Service};
 use crate::command::Pipeline;
 use crate::{Command, Context, Secret};
 
@@ -100,6 +100,42 @@ async fn a_container_that_a_stand_in_for_docker_runs() {
         format!("{error:#}"),
         "look at `/etc` on container gone: Error response from daemon: No such container: gone"
     );
+}
+
+/// A program that takes the words of `docker compose exec`, and hands them to the stand-in for Docker.
+const COMPOSE_STAND_IN: &str = r#"#!/bin/sh
+[ "$1 $2 $3 $4" = "--project-name cleaning exec -T" ] || { echo "unknown words $*" >&2; exit 14; }
+shift 4
+exec "${0%/*}/docker" exec --interactive "$@"
+"#;
+
+#[tokio::test]
+async fn a_service_that_a_stand_in_for_compose_runs() {
+    let dir = tempfile::tempdir().expect("made");
+    stand_in(dir.path());
+    let program = dir.path().join("docker-compose");
+    std::fs::write(&program, COMPOSE_STAND_IN).expect("written");
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("set");
+    keeps_its_promises(Service::of("cleaning", "database").program(&program).shared(), 5009).await;
+    let gone = Context::on(Service::of("other", "database").program(&program).shared());
+    let error = gone.run(&Command::new("true")).await.expect_err("is not there");
+    assert_eq!(error.message(), "run `true` on service database of other");
+}
+
+#[tokio::test]
+#[ignore = "needs docker: tests/all runs it"]
+async fn a_real_container_of_a_service() {
+    let image = std::env::var("RUNBOOK_TEST_IMAGE").unwrap_or_else(|_| "runbook-lab-base:bookworm".to_owned());
+    let dir = tempfile::tempdir().expect("made");
+    let file = format!("services: {{db: {{image: '{image}', init: true, command: sleep infinity}}}}");
+    std::fs::write(dir.path().join("compose.yaml"), file).expect("written");
+    let here = Context::local();
+    let compose = || Command::new("docker").args(["compose", "--project-name", "runbook-host-test"]).dir(dir.path());
+    here.run(&compose().args(["up", "--detach"])).await.expect("comes up");
+    let service = Service::of("runbook-host-test", "db").directory(dir.path()).shared();
+    let promises = tokio::spawn(keeps_its_promises(service, 5010)).await;
+    here.run(&compose().args(["down", "--timeout", "1"])).await.expect("goes down");
+    promises.expect("are kept");
 }
 
 #[tokio::test]

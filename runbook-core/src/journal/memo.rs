@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Change, CheckRole, Error, Evidence, Finding, LeftBecause, OnFailure, Outcome, ScopeKind, Stored};
+use crate::event::What;
+use crate::{Change, CheckRole, Error, Event, Evidence, Finding, LeftBecause, OnFailure, Outcome, ScopeKind, Stored};
 
 /// One remembered thing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,6 +34,12 @@ pub enum Memo {
         subject: Arc<str>,
         /// Its title.
         title: Arc<str>,
+        /// Where its commands run.
+        #[serde(default = "here", skip_serializing_if = "is_here")]
+        host: Arc<str>,
+        /// Why it cannot be undone, when it cannot.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        irreversible: Option<Arc<str>>,
         /// What it saw.
         looked: Looked,
     },
@@ -56,6 +63,9 @@ pub enum Memo {
         subject: Arc<str>,
         /// Its title.
         title: Arc<str>,
+        /// Where it looked.
+        #[serde(default = "here", skip_serializing_if = "is_here")]
+        host: Arc<str>,
         /// What follows from a bad answer.
         #[serde(default, skip_serializing_if = "CheckRole::is_check")]
         role: CheckRole,
@@ -112,8 +122,8 @@ pub enum Memo {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         commands: Vec<String>,
     },
-    /// Something worth knowing.
-    Warned(String),
+    /// An event that nothing else here tells of: a note, a warning, a try that failed, a wish to stop, a downtime.
+    Told(Box<Event>),
     /// The run stopped for now.
     Parked(Error),
     /// The run was taken up again.
@@ -123,6 +133,16 @@ pub enum Memo {
     },
     /// The run ended.
     Ended(Box<Ended>),
+}
+
+/// The name of the host that is this machine.
+fn here() -> Arc<str> {
+    "localhost".into()
+}
+
+/// Most steps run on this machine, and a journal need not say so.
+fn is_here(host: &Arc<str>) -> bool {
+    **host == *"localhost"
 }
 
 /// How a run began.
@@ -224,10 +244,18 @@ pub enum Part {
 }
 
 impl Memo {
+    /// The event in it.
+    pub(crate) fn told(&self) -> Option<What> {
+        match self {
+            Self::Told(event) => Some(event.what.clone()),
+            _ => None,
+        }
+    }
+
     /// Whether it is remembered as the value of its slot. The others are only noted: the effect happens again on replay.
     pub fn is_kept(&self) -> bool {
         match self {
-            Self::LeftBehind { .. } | Self::Parked(_) | Self::Asked { .. } | Self::Resumed { .. } | Self::Warned(_) => {
+            Self::LeftBehind { .. } | Self::Parked(_) | Self::Asked { .. } | Self::Resumed { .. } | Self::Told(_) => {
                 false
             }
             Self::Ended(ended) => ended.outcome.is_final(),

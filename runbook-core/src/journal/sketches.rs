@@ -182,7 +182,8 @@ async fn on_postgresql_a_step_costs_one_round_trip() -> Result<()> {
         let key = Key::root().child(n);
         let before = crate::Stored::of(&n)?;
         let looked = super::Looked::Change { before: before.clone(), changes: Vec::new() };
-        let surveyed = Memo::Surveyed { kind: "k".into(), subject: "s".into(), title: "t".into(), looked };
+        let (kind, subject, title) = ("k".into(), "s".into(), "t".into());
+        let surveyed = Memo::Surveyed { kind, subject, title, host: "h".into(), irreversible: None, looked };
         journal.once(Slot::new(&key, Part::Survey), Box::pin(async { Ok(surveyed) })).await?;
         let applied = Memo::Applied { output: before, took: std::time::Duration::ZERO, found: false };
         journal.once(Slot::new(&key, Part::Apply), Box::pin(async { Ok(applied) })).await?;

@@ -1,9 +1,17 @@
-//! Events as JSON lines: one event a line, each written out before the next.
+//! For programs: events as JSON lines, one event a line, each written out before the next; and the deployment log as one
+//! document.
 
 use std::io::Write;
 use std::sync::{Arc, OnceLock};
 
+use super::{DeploymentLog, Summary};
 use crate::{Event, Reader};
+
+/// The deployment log of a run, as one JSON document.
+pub fn log(summary: &Summary) -> String {
+    // Its fields are text and numbers, which are JSON whatever they hold.
+    serde_json::to_string_pretty(&DeploymentLog::of(summary)).unwrap_or_default() + "\n"
+}
 
 /// Writes every event as one line of JSON, and flushes it, so that a reader of the file is never behind.
 #[derive(Debug)]

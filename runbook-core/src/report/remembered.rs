@@ -11,12 +11,15 @@ use crate::event::{RunBegan, RunEnded, StepEnd, What};
 use crate::journal::{Began, Ended, Entry, Looked, Memo};
 use crate::{CheckRole, Event, Key, Left, RunId};
 
-/// The events of a run, told from its journal alone: fewer and later than those of the time, but the same story. What
-/// commands printed is not there, nor which host they ran on.
+/// The events of a run, told from its journal alone: fewer and later than those of the time, but the same story. Which
+/// commands ran and what they printed is not there.
 pub fn from_journal(run: &RunId, entries: &[Entry]) -> Vec<Event> {
     let mut telling = Telling::new(run);
     for entry in entries {
         telling.entry(entry);
+    }
+    for (seq, event) in (0..).zip(&mut telling.events) {
+        event.seq = seq;
     }
     telling.events
 }
@@ -64,31 +67,40 @@ impl Telling {
                 self.say(at, What::ScopeBegan { key, title, kind: *kind });
             }
             Memo::Left => self.say(at, What::ScopeEnded { key, error: None }),
-            Memo::Surveyed { kind, subject, title, looked } => self.surveyed(at, key, [kind, subject, title], looked),
+            Memo::Surveyed { kind, subject, title, host, irreversible, looked } => {
+                let (title, kind, host) = (self.title(&key, title), self.shared(kind), self.shared(host));
+                let (summary, irreversible) = (subject.clone(), irreversible.clone());
+                self.say(at, What::StepBegan { key: key.clone(), title, kind, summary, host, irreversible });
+                self.surveyed(at, key, looked);
+            }
             Memo::Applied { output, took, found } => {
                 let how = if *found { StepEnd::FoundDone } else { StepEnd::Changed };
                 self.going.remove(&key);
                 self.say(at, What::StepEnded { key, how, took: *took, output: output.clone() });
             }
-            Memo::Failed(error) => self.say(at, What::StepFailed { key, error: error.clone() }),
-            Memo::Found { kind, subject, title, role, finding, took } => {
-                let (title, kind) = (self.title(&key, title), self.shared(kind));
+            Memo::Failed(error) => {
+                let title = self.titles.get(&key).map(|title| format!("step `{title}` failed")).unwrap_or_default();
+                self.say(at, What::StepFailed { key, error: error.clone().without(&title) });
+            }
+            Memo::Found { kind, subject, title, host, role, finding, took } => {
+                let (title, kind, host) = (self.title(&key, title), self.shared(kind), self.shared(host));
                 let begin = What::CheckBegan {
                     key: key.clone(),
                     title: title.clone(),
                     kind,
                     summary: subject.clone(),
+                    host,
                     role: *role,
                 };
                 self.say(at.checked_sub(*took).unwrap_or(at), begin);
                 self.say(at, What::CheckEnded { key: key.clone(), finding: finding.clone(), took: *took });
-                if *role == CheckRole::Observe && !finding.passes() {
+                if !self.tells() && *role == CheckRole::Observe && !finding.passes() {
                     self.warn(at, key, format!("`{title}`: {}", finding.evidence().summary));
                 }
             }
             Memo::Answered(answer) => {
                 let title = self.title(&key, &answer.title);
-                if answer.evidence.summary.starts_with("overridden") {
+                if !self.tells() && answer.evidence.summary.starts_with("overridden") {
                     self.warn(at, key.clone(), answer.evidence.summary.clone());
                 }
                 self.say(at, What::Answered { key, title, evidence: answer.evidence.clone() });
@@ -107,7 +119,7 @@ impl Telling {
                 self.left.push(left.clone());
                 self.say(at, What::Left(left));
             }
-            Memo::Warned(text) => self.warn(at, key, text.clone()),
+            Memo::Told(event) => self.told(event),
             // A step that failed and was left as it is, for a person. The end of the execution follows.
             Memo::Parked(error) if self.going.contains(&key) => {
                 self.say(at, What::StepFailed { key, error: error.clone() });
@@ -138,10 +150,7 @@ impl Telling {
         self.say(at, What::RunBegan(began));
     }
 
-    fn surveyed(&mut self, at: Timestamp, key: Key, [kind, subject, title]: [&Arc<str>; 3], looked: &Looked) {
-        let (title, kind) = (self.title(&key, title), self.shared(kind));
-        let (summary, host) = (subject.clone(), Arc::default());
-        self.say(at, What::StepBegan { key: key.clone(), title, kind, summary, host, irreversible: None });
+    fn surveyed(&mut self, at: Timestamp, key: Key, looked: &Looked) {
         match looked {
             Looked::Already(output) => {
                 let (how, output) = (StepEnd::Already, output.clone());
@@ -152,6 +161,24 @@ impl Telling {
                 self.say(at, What::StepSurveyed { key, changes: changes.clone() });
             }
         }
+    }
+
+    /// Whether the journal tells by itself what was said. The first format did not.
+    fn tells(&self) -> bool {
+        self.began.as_ref().is_some_and(|began| began.format > 1)
+    }
+
+    /// Puts an event of the time where it belongs: it was remembered a little later than it happened.
+    fn told(&mut self, event: &Event) {
+        self.warnings += u32::from(matches!(event.what, What::Warned { .. }));
+        let key = event.what.key();
+        let is_before = |known: &Event| match &known.what {
+            What::RunBegan(_) => true,
+            What::StepBegan { key: known, .. } | What::ScopeBegan { key: known, .. } if *known == key => true,
+            _ => known.at <= event.at,
+        };
+        let place = self.events.iter().rposition(is_before).map_or(0, |before| before + 1);
+        self.events.insert(place, event.clone());
     }
 
     fn warn(&mut self, at: Timestamp, key: Key, text: String) {
@@ -211,6 +238,11 @@ mod tests {
     use crate::journal::Part;
     use crate::{Change, Error, Finding, LeftBecause, OnFailure, Outcome, ScopeKind};
 
+    fn told(what: What) -> Memo {
+        let at = Timestamp::from_millisecond(1_767_225_601_500).expect("in range");
+        Memo::Told(Box::new(Event { seq: 40, at, what }))
+    }
+
     /// The part of a memo does not matter for its telling.
     fn entries(memos: Vec<(&str, Memo)>) -> Vec<Entry> {
         let at = |seconds: usize| Timestamp::from_second(1_767_225_600 + i64::try_from(seconds).expect("small"));
@@ -222,7 +254,7 @@ mod tests {
 
     fn began() -> Memo {
         Memo::Began(Box::new(Began {
-            format: 1,
+            format: 2,
             book: "marb".into(),
             procedure: "update".into(),
             title: "Update".into(),
@@ -239,7 +271,8 @@ mod tests {
     fn surveyed(title: &str) -> Memo {
         let before = stored(&serde_json::json!("v1"));
         let looked = Looked::Change { before, changes: vec![Change::Note("new code".into())] };
-        Memo::Surveyed { kind: "git.checkout".into(), subject: "/srv/app".into(), title: title.into(), looked }
+        let (kind, subject, title, host) = ("git.checkout".into(), "/srv/app".into(), title.into(), "app-1".into());
+        Memo::Surveyed { kind, subject, title, host, irreversible: None, looked }
     }
 
     fn applied() -> Memo {
@@ -256,6 +289,7 @@ mod tests {
             kind: "http.get".into(),
             subject: "/health".into(),
             title: "Health".into(),
+            host: "app-1".into(),
             role: CheckRole::Check,
             finding: Finding::fail("503"),
             took: Duration::from_secs(1),
@@ -285,7 +319,7 @@ mod tests {
         let seen: Vec<_> = summary.nodes().iter().map(|node| (&*node.title, node.state, node.undo)).collect();
         let expected = [
             ("Pull", State::Changed, Undo::Left),
-            ("Restart", State::Going, Undo::Not),
+            ("Restart", State::Good, Undo::Not),
             ("Restart api", State::Changed, Undo::Settled),
             ("Health", State::Failed, Undo::Not),
         ];
@@ -295,6 +329,28 @@ mod tests {
             Some((Outcome::RollbackIncomplete, 1))
         );
         assert_eq!(summary.began.as_ref().map(|began| began.run.0.as_str()), Some("r1"));
+    }
+
+    #[test]
+    fn what_was_said_stands_where_it_was_said() {
+        let warned = told(What::Warned { key: "0".into(), text: "it is slow".into() });
+        let retried = told(What::StepRetried {
+            key: "0".into(),
+            attempt: 1,
+            after: Duration::from_secs(1),
+            error: Error::transient("connection refused"),
+        });
+        let memos = vec![("", began()), ("0", surveyed("Pull")), ("0", applied()), ("0", warned), ("0", retried)];
+        let told = from_journal(&RunId("r1".into()), &entries(memos));
+        let order: Vec<_> = told.iter().map(|event| (event.seq, event.what.key().to_string())).collect();
+        let seqs: Vec<u64> = order.iter().map(|(seq, _)| *seq).collect();
+        assert_eq!(seqs, [0, 1, 2, 3, 4, 5]);
+        assert!(matches!(told[3].what, What::Warned { .. }), "{told:?}");
+        assert!(matches!(told[5].what, What::StepEnded { .. }), "{told:?}");
+        let summary: Summary = told.iter().collect();
+        assert_eq!(summary.warnings.len(), 1);
+        assert_eq!(&*summary.nodes()[0].host, "app-1");
+        assert_eq!(summary.nodes()[0].retries().len(), 1);
     }
 
     #[test]

@@ -41,7 +41,7 @@ impl Story {
     }
 
     pub(super) fn step_begins(self, key: &str, title: &str) -> Self {
-        let (kind, summary, host) = ("file.write".into(), "write /srv/app/.env".into(), "local".into());
+        let (kind, summary, host) = ("file.write".into(), "write /srv/app/.env".into(), "localhost".into());
         self.and(What::StepBegan { key: key.into(), title: title.into(), kind, summary, host, irreversible: None })
     }
 
@@ -54,13 +54,18 @@ impl Story {
         looked.and(What::StepEnded { key: key.into(), how, took: Duration::from_millis(412), output })
     }
 
+    /// A step of this kind that ended well, with this output.
+    pub(super) fn step_of(self, key: &str, title: &str, kind: &str, output: Stored) -> Self {
+        let (kind, summary, host) = (kind.into(), "what it does".into(), "app-1".into());
+        self.and(What::StepBegan { key: key.into(), title: title.into(), kind, summary, host, irreversible: None })
+            .and(What::StepEnded { key: key.into(), how: StepEnd::Changed, took: Duration::from_millis(500), output })
+    }
+
     pub(super) fn check(self, key: &str, title: &str, role: CheckRole, finding: Finding) -> Self {
         let (kind, summary) = ("http.get".into(), "GET /health".into());
-        self.and(What::CheckBegan { key: key.into(), title: title.into(), kind, summary, role }).and(What::CheckEnded {
-            key: key.into(),
-            finding,
-            took: Duration::from_secs(2),
-        })
+        let host = "localhost".into();
+        self.and(What::CheckBegan { key: key.into(), title: title.into(), kind, summary, host, role })
+            .and(What::CheckEnded { key: key.into(), finding, took: Duration::from_secs(2) })
     }
 
     pub(super) fn scope(self, key: &str, title: &str, kind: ScopeKind) -> Self {

@@ -1,14 +1,16 @@
 //! The one fold over events that every renderer draws from.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::event::{RunBegan, RunEnded, StepEnd, What};
-use crate::{Change, CheckRole, Error, Event, Evidence, Finding, Key, Left, Reader, ScopeKind, Stored};
+use crate::event::{Outage, RunBegan, RunEnded, StepEnd, What};
+use crate::{
+    Change, CheckRole, Error, Event, Evidence, Finding, Key, Left, Outcome, Outline, Reader, ScopeKind, Stored,
+};
 
 /// A run as far as its events tell: a tree of scopes, steps, checks and questions, and what came of it.
 ///
@@ -30,18 +32,61 @@ pub struct Summary {
     pub triggers: Vec<Noted>,
     /// Reasons why nothing before is undone.
     pub no_return: Vec<Noted>,
+    /// What users saw of what was watched, in order.
+    pub outages: Vec<Watched>,
     /// Why the whole run was rolled back, when it was.
     pub rollback: Option<Error>,
     /// Why a scope was rolled back, the innermost first.
     pub scope_rollbacks: Vec<(Key, Error)>,
+    /// When rolling something back began, or went on: the whole run or a scope.
+    pub turns: Vec<(Timestamp, Key)>,
     /// What could not be put back.
     pub left: Vec<Left>,
     /// Whether someone asked the run to stop.
     pub interrupted: bool,
+    /// When someone asked one of its executions to stop.
+    pub stops: Vec<Timestamp>,
     /// How the last execution ended; `None` while it goes on, and when it was cut off.
     pub ended: Option<RunEnded>,
+    /// What the source of its procedure says, when that is at hand: what was left out is told from it.
+    pub outline: Option<&'static Outline>,
     nodes: Vec<Node>,
     index: HashMap<Key, u32>,
+    /// What earlier executions said: a replay says it once more.
+    said: HashSet<(Key, String)>,
+}
+
+/// What users saw of something that was watched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watched {
+    /// When that was told.
+    pub at: Timestamp,
+    /// What was watched.
+    pub of: Arc<str>,
+    /// What was seen.
+    pub outage: Outage,
+}
+
+/// A try that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retried {
+    /// When.
+    pub at: Timestamp,
+    /// Which try it was, from 1.
+    pub attempt: u32,
+    /// Why.
+    pub error: Error,
+}
+
+/// One act of the undo of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Act {
+    /// When it began.
+    pub at: Timestamp,
+    /// How long it took, once that is known.
+    pub took: Option<Duration>,
+    /// Whether it settled, after everything earlier was back.
+    pub settling: bool,
 }
 
 /// The beginning of one execution of a run.
@@ -87,6 +132,8 @@ pub struct Node {
     pub undo: Undo,
     /// When it began.
     pub at: Timestamp,
+    /// When it ended; `None` while it goes on.
+    pub end: Option<Timestamp>,
     /// How long it took, once that is known.
     pub took: Option<Duration>,
     /// Its output.
@@ -107,15 +154,15 @@ pub struct More {
     /// Whose answer is wanted.
     pub of: Option<String>,
     /// The tries that failed.
-    pub retries: Vec<Error>,
+    pub retries: Vec<Retried>,
     /// Why it failed for good.
     pub error: Option<Error>,
     /// The commands it ran, the first few of them.
     pub commands: Vec<String>,
     /// The last line it printed, while it goes on.
     pub line: Option<String>,
-    /// How long its undo took.
-    pub undo_took: Option<Duration>,
+    /// What its undo did, in order.
+    pub acts: Vec<Act>,
     /// Why its undo failed, or was not tried.
     pub left: Option<Left>,
 }
@@ -187,7 +234,10 @@ impl Summary {
         match &event.what {
             What::RunBegan(began) => self.run_began(at, began),
             What::RunEnded(ended) => self.run_ended(ended),
-            What::Interrupted { .. } => self.interrupted = true,
+            What::Interrupted { .. } => {
+                self.interrupted = true;
+                self.stops.push(at);
+            }
             What::ScopeBegan { key, title, kind } => {
                 self.begin(at, key, title, Work::Scope(*kind));
             }
@@ -199,9 +249,10 @@ impl Summary {
             What::StepSurveyed { key, changes } if !changes.is_empty() => {
                 self.more(at, key).changes.clone_from(changes);
             }
-            What::StepSurveyed { .. } | What::RollbackEnded { .. } => {}
             What::StepEnded { key, how, took, output } => self.step_ended(at, key, *how, *took, output),
-            What::StepRetried { key, error, .. } => self.more(at, key).retries.push(error.clone()),
+            What::StepRetried { key, attempt, error, .. } => {
+                self.more(at, key).retries.push(Retried { at, attempt: *attempt, error: error.clone() });
+            }
             What::StepFailed { key, error } => self.failed(at, key, error),
             What::CommandBegan { key, command } => self.command_began(at, key, command),
             What::Line { key, line, .. } => {
@@ -209,9 +260,9 @@ impl Summary {
                     node.more_mut().line = Some(line.clone());
                 }
             }
-            What::CheckBegan { key, title, kind, summary, role } => {
+            What::CheckBegan { key, title, kind, summary, host, role } => {
                 let node = self.begin(at, key, title, Work::Check(*role));
-                (node.kind, node.summary) = (kind.clone(), summary.clone());
+                (node.kind, node.summary, node.host) = (kind.clone(), summary.clone(), host.clone());
             }
             What::CheckEnded { key, finding, took } => self.check_ended(at, key, finding, *took),
             What::Asked { key, title, of } => {
@@ -220,8 +271,16 @@ impl Summary {
                 node.more_mut().of.clone_from(of);
             }
             What::Answered { key, title, evidence } => self.answered(at, key, title, evidence),
-            What::Warned { key, text } => self.warnings.push(Noted { at, key: key.clone(), text: text.clone() }),
-            What::Said { key, text } => self.notes.push(Noted { at, key: key.clone(), text: text.clone() }),
+            What::Warned { key, text } if self.is_new(key, text) => self.warnings.push(Noted::new(at, key, text)),
+            What::Said { key, text } if self.is_new(key, text) => self.notes.push(Noted::new(at, key, text)),
+            What::StepSurveyed { .. } | What::RollbackEnded { .. } | What::Warned { .. } | What::Said { .. } => {}
+            What::Watched { of, outage, .. } => {
+                let watched = Watched { at, of: of.clone(), outage: outage.clone() };
+                // A replay tells once more what an earlier execution saw.
+                if !self.outages.iter().any(|known| known.of == *of && known.outage == *outage) {
+                    self.outages.push(watched);
+                }
+            }
             What::Triggered { key, title, evidence } => {
                 let text = format!("{title}: {}", evidence.summary);
                 self.triggers.push(Noted { at, key: key.clone(), text });
@@ -229,13 +288,17 @@ impl Summary {
             What::PointOfNoReturn { key, why } => {
                 self.no_return.push(Noted { at, key: key.clone(), text: why.to_string() });
             }
-            What::RollbackBegan { key, cause } => self.rollback_began(key, cause),
+            What::RollbackBegan { key, cause } => {
+                self.turns.push((at, key.clone()));
+                self.rollback_began(key, cause);
+            }
             What::UndoBegan { key, title, settling } => {
                 let node = self.ensure(at, key, Some(title), || Work::Step(None));
                 // A change that is still there is not put back by what settles around it.
                 if !*settling || node.undo != Undo::Left {
                     node.undo = Undo::Going;
                 }
+                node.more_mut().acts.push(Act { at, took: None, settling: *settling });
             }
             What::UndoEnded { key, settling, took } => self.undo_ended(at, key, *settling, *took),
             What::Left(left) => self.left_behind(at, left),
@@ -254,8 +317,11 @@ impl Summary {
 
     /// The titles of the scopes around a node, and its own, outermost first.
     pub fn path<'a>(&'a self, node: &'a Node) -> Vec<&'a str> {
-        let above = |node: &&'a Node| node.parent.map(|at| &self.nodes[at as usize]);
-        let mut titles: Vec<&str> = std::iter::successors(Some(node), above).map(|node| &*node.title).collect();
+        let around = std::iter::successors(Some(node), |node| self.parent(node));
+        let mut titles: Vec<&str> = around
+            .filter(|node| !self.is_body_of_hold(node) && !self.is_named_by_hold(node))
+            .map(|node| &*node.title)
+            .collect();
         titles.reverse();
         titles
     }
@@ -271,7 +337,8 @@ impl Summary {
         place.map_or_else(|| text.to_owned(), |place| format!("{place}: {text}"))
     }
 
-    /// The nodes as a tree, depth first, each with its depth. What ran at once stands one after the other.
+    /// The nodes as a tree, depth first, each with its depth. What ran at once stands one after the other. What is inside a
+    /// hold stands right below it.
     pub fn tree(&self) -> Vec<(usize, &Node)> {
         let mut children: HashMap<Option<u32>, Vec<u32>> = HashMap::new();
         for (at, node) in (0u32..).zip(&self.nodes) {
@@ -282,10 +349,43 @@ impl Summary {
         let below = |parent, depth| children.get(&parent).into_iter().flatten().rev().map(move |&at| (depth, at));
         todo.extend(below(None, 0));
         while let Some((depth, at)) = todo.pop() {
-            walked.push((depth, &self.nodes[at as usize]));
+            let node = &self.nodes[at as usize];
+            if self.is_body_of_hold(node) {
+                todo.extend(below(Some(at), depth));
+                continue;
+            }
+            walked.push((depth, node));
             todo.extend(below(Some(at), depth + 1));
         }
         walked
+    }
+
+    /// The scope around a node.
+    pub fn parent(&self, node: &Node) -> Option<&Node> {
+        node.parent.map(|at| &self.nodes[at as usize])
+    }
+
+    /// Whether it ran on another machine than the runner's, and than the one the run is about, whichever user it was.
+    pub fn is_elsewhere(&self, node: &Node) -> bool {
+        let machine = node.host.rsplit('@').next().unwrap_or_default();
+        let is_target = || self.began.as_ref().is_some_and(|began| began.target.contains(machine));
+        !matches!(machine, "" | "localhost") && !is_target()
+    }
+
+    /// Whether it is the step of a hold, which is taken back at its end whatever happens.
+    pub fn is_held(&self, node: &Node) -> bool {
+        node.is_step() && self.parent(node).is_some_and(Node::is_hold)
+    }
+
+    /// Whether its name is that of the hold around it.
+    fn is_named_by_hold(&self, node: &Node) -> bool {
+        self.is_held(node) && self.parent(node).is_some_and(|hold| hold.title == node.title)
+    }
+
+    /// Whether it is the scope inside a hold that is there only to hold its body, under the same title.
+    fn is_body_of_hold(&self, node: &Node) -> bool {
+        let hold = self.parent(node).filter(|parent| parent.is_hold());
+        node.is_scope() && hold.is_some_and(|hold| hold.title == node.title)
     }
 
     /// The steps in the order they began.
@@ -330,7 +430,16 @@ impl Summary {
         Some(since(self.first()?, self.last?))
     }
 
+    /// Whether this was not said by an earlier execution.
+    fn is_new(&self, key: &Key, text: &str) -> bool {
+        self.said.is_empty() || !self.said.contains(&(key.clone(), text.to_owned()))
+    }
+
     fn run_began(&mut self, at: Timestamp, began: &RunBegan) {
+        if began.resumed {
+            let said = self.warnings.iter().chain(&self.notes);
+            self.said = said.map(|noted| (noted.key.clone(), noted.text.clone())).collect();
+        }
         self.began = Some(began.clone());
         self.beginnings.push(Beginning { at, by: began.by.clone(), resumed: began.resumed });
         self.ended = None;
@@ -339,13 +448,35 @@ impl Summary {
 
     fn run_ended(&mut self, ended: &RunEnded) {
         self.ended = Some(ended.clone());
+        if ended.outcome != Outcome::Paused {
+            self.close_scopes();
+        }
         // What an earlier execution left may have been put back by this one.
         self.left.clone_from(&ended.left);
+    }
+
+    /// Ends the scopes whose end nobody told, as a journal does not of those that failed, nor of items: with the last thing in
+    /// them, and as badly as the worst.
+    fn close_scopes(&mut self) {
+        let mut inside: Vec<Option<(Timestamp, bool)>> = vec![None; self.nodes.len()];
+        for at in (0..self.nodes.len()).rev() {
+            let node = &mut self.nodes[at];
+            if let (true, State::Going, Some((end, failed))) = (node.is_scope(), node.state, inside[at]) {
+                (node.end, node.took) = (Some(end), Some(since(node.at, end)));
+                node.state = if failed { State::Failed } else { State::Good };
+            }
+            let failed = matches!(node.state, State::Failed | State::Unknown) && node.is_binding();
+            if let (Some(end), Some(parent)) = (node.end, node.parent) {
+                let (last, worst) = inside[parent as usize].unwrap_or((end, false));
+                inside[parent as usize] = Some((last.max(end), worst || failed));
+            }
+        }
     }
 
     fn scope_ended(&mut self, at: Timestamp, key: &Key, error: Option<&Error>) {
         let Some(node) = self.find_mut(key) else { return };
         node.took = Some(since(node.at, at));
+        node.end = Some(at);
         node.state = if error.is_some() { State::Failed } else { State::Good };
         if let Some(error) = error {
             node.more_mut().error = Some(error.clone());
@@ -359,6 +490,7 @@ impl Summary {
         let known = how == StepEnd::Remembered && node.took.is_some();
         if !known {
             node.took = Some(took);
+            node.end = Some(at);
             node.state = ended(how);
         } else if node.state == State::Going {
             node.state = State::Remembered;
@@ -370,6 +502,7 @@ impl Summary {
         let node = self.ensure(at, key, None, || Work::Step(None));
         node.state = State::Failed;
         node.took = Some(since(node.at, at));
+        node.end = Some(at);
         node.more_mut().error = Some(error.clone());
         node.rest();
     }
@@ -383,7 +516,7 @@ impl Summary {
 
     fn check_ended(&mut self, at: Timestamp, key: &Key, finding: &Finding, took: Duration) {
         let node = self.ensure(at, key, None, || Work::Check(CheckRole::Check));
-        node.took = Some(took);
+        (node.took, node.end) = (Some(took), Some(at));
         node.state = match finding {
             Finding::Pass(_) => State::Good,
             Finding::Fail(_) => State::Failed,
@@ -396,7 +529,7 @@ impl Summary {
     fn answered(&mut self, at: Timestamp, key: &Key, title: &Arc<str>, evidence: &Evidence) {
         let node = self.ensure(at, key, Some(title), || Work::Question);
         node.state = State::Good;
-        node.took = Some(since(node.at, at));
+        (node.took, node.end) = (Some(since(node.at, at)), Some(at));
         node.more_mut().answer = Some(evidence.clone());
     }
 
@@ -411,7 +544,14 @@ impl Summary {
     fn undo_ended(&mut self, at: Timestamp, key: &Key, settling: bool, took: Duration) {
         let node = self.ensure(at, key, None, || Work::Step(None));
         let more = node.more_mut();
-        more.undo_took = Some(more.undo_took.unwrap_or_default() + took);
+        match more.acts.last_mut().filter(|act| act.took.is_none() && act.settling == settling) {
+            Some(act) => act.took = Some(took),
+            None => more.acts.push(Act { at, took: Some(took), settling }),
+        }
+        if settling && took.as_millis() == 0 {
+            // Every step may settle; for most there is nothing to do.
+            more.acts.pop();
+        }
         if !settling {
             more.left = None;
             node.undo = Undo::Undone;
@@ -437,7 +577,7 @@ impl Summary {
         node.title = title.clone();
         node.work = work;
         if !node.has_changed() && node.state != State::Already {
-            (node.at, node.took, node.state) = (at, None, State::Going);
+            (node.at, node.end, node.took, node.state) = (at, None, None, State::Going);
             if let Some(more) = &mut node.more {
                 (more.error, more.finding) = (None, None);
             }
@@ -483,6 +623,12 @@ impl Summary {
     }
 }
 
+impl Noted {
+    fn new(at: Timestamp, key: &Key, text: &str) -> Self {
+        Self { at, key: key.clone(), text: text.to_owned() }
+    }
+}
+
 impl Node {
     fn new(at: Timestamp, key: Key, title: Arc<str>, work: Work, parent: Option<u32>) -> Self {
         let nothing: Arc<str> = Arc::default();
@@ -496,6 +642,7 @@ impl Node {
             state: State::Going,
             undo: Undo::Not,
             at,
+            end: None,
             took: None,
             output: None,
             parent,
@@ -524,8 +671,18 @@ impl Node {
     }
 
     /// The tries that failed.
-    pub fn retries(&self) -> &[Error] {
+    pub fn retries(&self) -> &[Retried] {
         self.more().map_or(&[], |more| &more.retries)
+    }
+
+    /// What its undo did.
+    pub fn acts(&self) -> &[Act] {
+        self.more().map_or(&[], |more| &more.acts)
+    }
+
+    /// Whether its change was undone.
+    pub fn is_back(&self) -> bool {
+        matches!(self.undo, Undo::Undone | Undo::Settled)
     }
 
     /// Whether it is a step.
@@ -546,6 +703,11 @@ impl Node {
     /// Whether it is a scope.
     pub fn is_scope(&self) -> bool {
         matches!(self.work, Work::Scope(_))
+    }
+
+    /// Whether it is the scope of a hold.
+    pub fn is_hold(&self) -> bool {
+        self.work == Work::Scope(ScopeKind::Hold)
     }
 
     /// Whether it did change the world, now or in an earlier execution.

@@ -115,7 +115,8 @@ impl Lines {
     /// A line that says what still goes on, for logs that nobody can see move.
     pub fn still(&self, now: jiff::Timestamp, node: &Node, so_far: &Summary) -> String {
         let since = took(super::summary::since(node.at, now));
-        let last = node.more().and_then(|more| more.line.as_deref());
+        // What one program says to another is not for readers.
+        let last = node.more().and_then(|more| more.line.as_deref()).filter(|line| !line.starts_with(['{', '[']));
         let last = last.map(|line| format!(": {}", printable(&one_line(line)))).unwrap_or_default();
         self.line(now, Tone::Quiet, "still", &format!("{} ({since}){last}", so_far.path(node).join(" / ")))
     }
@@ -144,8 +145,8 @@ impl Lines {
             }
             What::StepFailed { key, error } => {
                 let time = so_far.node(key).and_then(|node| node.took).map(words::took);
-                let text = with_time(&so_far.place(key), time);
-                self.line(at, Tone::Bad, "FAILED", &text) + &self.explained(error)
+                let place = so_far.node(key).map_or_else(|| key.to_string(), |node| place(so_far, node));
+                self.line(at, Tone::Bad, "FAILED", &with_time(&place, time)) + &self.explained(error)
             }
             What::CheckEnded { key, finding, took: time } => {
                 let Some(node) = so_far.node(key) else { return String::new() };
@@ -166,6 +167,11 @@ impl Lines {
                 let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
                 let rest: String = rest.lines().map(|line| self.detail_line(line)).collect();
                 self.line(at, Tone::Quiet, "note", &printable(first)) + &rest
+            }
+            What::Watched { key, of, outage } => {
+                let text = so_far.said(key, &format!("{of}: {outage}"));
+                let tone = if outage.failed == 0 { Tone::Quiet } else { Tone::Careful };
+                self.line(at, tone, "note", &printable(&text))
             }
             What::Triggered { title, evidence, .. } => {
                 self.line(at, Tone::Bad, "TRIGGER", &with_evidence(title, evidence)) + &self.evidence_lines(evidence)
@@ -230,7 +236,7 @@ impl Lines {
         time: std::time::Duration,
         so_far: &Summary,
     ) -> String {
-        let place = so_far.path(node).join(" / ");
+        let place = place(so_far, node);
         let (word, tone, text) = match how {
             StepEnd::Already => ("already", Tone::Quiet, place),
             StepEnd::Changed => ("done", Tone::Good, with_time(&place, Some(took(time)))),
@@ -271,7 +277,7 @@ impl Lines {
             // The warning that follows says it all.
             return String::new();
         }
-        let place = with_evidence(&so_far.path(node).join(" / "), evidence);
+        let place = with_evidence(&place(so_far, node), evidence);
         let long = time.as_secs() >= 1;
         let mut text = self.line(event.at, tone, word, &with_time(&place, long.then(|| took(time))));
         if !finding.passes() {
@@ -447,6 +453,12 @@ impl Lines {
     }
 }
 
+/// The titles around a node and its own, and its host when that is another machine.
+fn place(so_far: &Summary, node: &Node) -> String {
+    let place = so_far.path(node).join(" / ");
+    if so_far.is_elsewhere(node) { format!("{place} on {}", node.host) } else { place }
+}
+
 /// What ran, and against what.
 fn title(summary: &Summary) -> String {
     summary.began.as_ref().map(|began| format!("{} ({})", began.title, began.target)).unwrap_or_default()
@@ -468,7 +480,7 @@ fn headline(ended: &RunEnded, waits: bool) -> (String, Tone) {
 }
 
 /// What became of the changes, in one sentence.
-fn changes(summary: &Summary, ended: &RunEnded) -> String {
+pub(super) fn changes(summary: &Summary, ended: &RunEnded) -> String {
     let (changed, undone) = (summary.changed(), summary.undone());
     let already = summary.steps().filter(|node| node.state == State::Already).count();
     let already = if already == 0 { String::new() } else { format!(", {} already so", count(already, "step")) };

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::command::Output;
+use crate::host::elsewhere::{GREETING, is_wrapped};
 use crate::host::{Attributes, Exit, Files, Host, Process, Stat};
 use crate::{Command, Error, Resource, Result};
 
@@ -250,7 +251,9 @@ impl Host for SimHost {
             return Err(why.context(format!("start `{command}` on {}", self.name())));
         }
         let (host, command) = (self.clone(), command.clone());
-        Ok(process::start(move |input| host.execute(command, input, gate)))
+        // Whoever reaches through it waits for this before the input ends.
+        let greeting = if is_wrapped(&command) { GREETING } else { "" };
+        Ok(process::start(greeting, move |input| host.execute(command, input, gate)))
     }
 
     fn files(&self) -> &dyn Files {

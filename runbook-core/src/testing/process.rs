@@ -11,15 +11,16 @@ use crate::{Error, Result};
 /// As much as a pipe of Linux holds.
 const PIPE: usize = 64 * 1024;
 
-/// Starts a process that runs `program` on all of its input.
-pub(crate) fn start<F>(program: impl FnOnce(Vec<u8>) -> F + Send + 'static) -> Process
+/// Starts a process that prints this on its error output at once, and runs `program` on all of its input.
+pub(crate) fn start<F>(greeting: &'static str, program: impl FnOnce(Vec<u8>) -> F + Send + 'static) -> Process
 where
     F: Future<Output = (Output, Exit)> + Send,
 {
     let (stdin, mut input) = tokio::io::duplex(PIPE);
     let (stdout, output) = tokio::io::duplex(PIPE);
-    let (stderr, errors) = tokio::io::duplex(PIPE);
+    let (stderr, mut errors) = tokio::io::duplex(PIPE);
     let task = tokio::spawn(async move {
+        let _ = errors.write_all(greeting.as_bytes()).await;
         let mut bytes = Vec::new();
         // An input that ends badly is an input that ends.
         let _ = input.read_to_end(&mut bytes).await;

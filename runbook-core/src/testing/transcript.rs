@@ -49,6 +49,7 @@ impl fmt::Display for Line<'_> {
             What::Answered { key, title, evidence } => write!(f, "[{key}] answered `{title}`: {}", evidence.summary),
             What::Warned { key, text } => write!(f, "[{key}] warning: {text}"),
             What::Said { key, text } => write!(f, "[{key}] {text}"),
+            What::Watched { key, of, outage } => write!(f, "[{key}] {of}: {outage}"),
             What::Triggered { key, title, evidence } => write!(f, "[{key}] trigger `{title}`: {}", evidence.summary),
             What::PointOfNoReturn { key, why } => write!(f, "[{key}] point of no return: {why}"),
             What::RollbackBegan { key, cause } => write!(f, "[{key}] rolling back: {cause:#}"),
