@@ -41,14 +41,14 @@ pub(crate) use self::simulated::script as simulated_script;
 #[cfg(any(test, feature = "testing"))]
 pub use self::simulated::simulated;
 
-mod archive;
+pub(crate) mod archive;
 mod fresh;
 mod guard;
-mod handle;
+pub(crate) mod handle;
 mod keep;
 mod latest;
 mod make;
-mod place;
+pub(crate) mod place;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 mod rehearse;

@@ -14,12 +14,13 @@
 //! A check is asked over and over beside the steps, and beside their rollback when they fail. The log of the run says how
 //! often there was no good answer, and for how long together.
 
-use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
+pub use runbook::event::Outage;
+use runbook::event::Stretch;
 use runbook::{Check, Context, Result, Run};
-use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 /// The downtime of something, which is there while this check does not pass.
@@ -52,12 +53,13 @@ impl Meter {
         let seen = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
         // A run that stops for now says it when it is taken up again.
         if let Ok(outage) = run.remember(async || Ok(seen.outage())).await {
-            run.say(format!("{}: {outage}", self.what));
+            run.watched(self.what, &outage);
         }
         result
     }
 
     async fn watch(&self, cx: &Context, seen: &Mutex<Seen>) {
+        seen.lock().unwrap_or_else(PoisonError::into_inner).began = Some((Instant::now(), cx.now()));
         loop {
             let asked = Instant::now();
             let good = self.check.check(cx).await.is_ok_and(|finding| finding.passes());
@@ -67,38 +69,16 @@ impl Meter {
     }
 }
 
-/// What users saw.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Outage {
-    /// How often it was asked.
-    pub asked: u64,
-    /// How often there was no good answer.
-    pub failed: u64,
-    /// How long there was none, in all.
-    pub total: Duration,
-    /// How long there was none at a stretch.
-    pub longest: Duration,
-}
-
-impl fmt::Display for Outage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { asked, failed, total, longest } = self;
-        if *failed == 0 {
-            return write!(f, "no downtime, all of {asked} requests were answered well");
-        }
-        write!(f, "downtime {:.1} s, {failed} of {asked} requests failed", total.as_secs_f64())?;
-        if longest < total {
-            write!(f, ", the longest stretch was {:.1} s", longest.as_secs_f64())?;
-        }
-        Ok(())
-    }
-}
+/// How many stretches are told one by one.
+const STRETCHES: usize = 100;
 
 /// The answers so far. It is down from the first question without a good answer to the next one with, or
 /// to the end.
 #[derive(Debug, Default)]
 struct Seen {
     outage: Outage,
+    /// When it began, as both clocks tell.
+    began: Option<(Instant, Timestamp)>,
     /// Since when it is down.
     down: Option<Instant>,
 }
@@ -119,6 +99,16 @@ impl Seen {
         self.outage.total += stretch;
         self.outage.longest = self.outage.longest.max(stretch);
         self.down = None;
+        if let (Some(from), Some(to)) = (self.moment(since), self.moment(now))
+            && self.outage.down.len() < STRETCHES
+        {
+            self.outage.down.push(Stretch { from, to });
+        }
+    }
+
+    fn moment(&self, at: Instant) -> Option<Timestamp> {
+        let (instant, moment) = self.began?;
+        moment.checked_add(at.saturating_duration_since(instant)).ok()
     }
 
     fn outage(mut self) -> Outage {
@@ -131,6 +121,7 @@ impl Seen {
 
 #[cfg(all(test, feature = "testing"))]
 mod tests {
+    use runbook::event::What;
     use runbook::testing::Rig;
     use runbook::{Description, Diff, Error, Finding, Rollback, Step, Survey, Units as _};
     use runbook_macros::procedure;
@@ -242,7 +233,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_log_says_how_long_and_how_often() {
         let words = "the site: downtime 3.0 s, 30 of 100 requests failed";
-        Rig::new().run::<goes_well>(runbook::NoInput {}).await.succeeds().says(words);
+        let ran = Rig::new().run::<goes_well>(runbook::NoInput {}).await.succeeds().says(words);
+        let outage = ran.events().iter().find_map(|event| match &event.what {
+            What::Watched { outage, .. } => Some(outage.clone()),
+            _ => None,
+        });
+        let down = outage.expect("it was watched").down;
+        let lasted: Vec<_> = down.iter().map(|stretch| stretch.to.duration_since(stretch.from).as_secs()).collect();
+        assert_eq!(lasted, [3]);
         Rig::new().run::<fails>(runbook::NoInput {}).await.refuses().says("the site: downtime 1.0 s, 10 of 30");
     }
 }

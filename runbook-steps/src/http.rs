@@ -35,6 +35,8 @@ pub use self::client::{Client, Port, fetch};
 #[cfg(any(test, feature = "testing"))]
 pub use self::fake::Fake;
 pub use self::network::Network;
+#[cfg(feature = "load")]
+pub(crate) use self::network::prepare;
 pub use self::probe::{Probe, get, head, post, probe};
 pub use self::request::{Body, HeaderValue, Request, Tls};
 pub use self::response::Response;

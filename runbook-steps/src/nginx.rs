@@ -19,6 +19,8 @@
 //!
 //! - A site is written, linked and tested with `nginx -t`. When the test fails, what was there before is put back at
 //!   once, and the error says what nginx says. nginx itself goes on with what it has loaded.
+//! - A server that is drained gets no request, and those on their way have ended: nginx has loaded it, and no process of
+//!   before is left.
 //! - `nginx -s reload` exits with 0 even when nginx refuses the configuration. What counts are new workers.
 //! - The layout is Debian's: `sites-available`, `sites-enabled`. For another place, see [`Nginx`].
 
@@ -29,6 +31,7 @@ mod server;
 
 mod maintenance;
 mod reload;
+mod servers;
 mod site;
 
 mod checks;
@@ -46,5 +49,6 @@ pub use self::facts::{LogLine, error_log};
 pub use self::fake::Fake;
 pub use self::maintenance::{Maintenance, MaintenanceBefore};
 pub use self::reload::{Reload, Reloaded, Workers};
-pub use self::server::{Nginx, maintenance, no_errors, reload, site, test, upstream_port};
+pub use self::server::{Nginx, maintenance, no_errors, reload, site, test, upstream, upstream_port};
+pub use self::servers::{Balancer, Servers, ServersBefore, ServersLoaded};
 pub use self::site::{Site, SiteBefore, SiteEnabled};

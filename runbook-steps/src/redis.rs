@@ -30,11 +30,17 @@ mod cli;
 mod server;
 
 mod facts;
+mod replication;
 
 mod delete;
 mod flush;
+mod probe;
 
 mod checks;
+mod keyspace;
+
+mod backup;
+mod sentinel;
 
 #[cfg(feature = "testing")]
 pub mod fake;
@@ -42,10 +48,21 @@ pub mod fake;
 #[cfg(all(test, feature = "testing"))]
 mod tests;
 
+pub use self::backup::{
+    Node, Power, RestoreSnapshot, RestoreSnapshotBefore, RestoredSnapshot, Servers, Snapshot, SnapshotBefore,
+    TakeSnapshot, TakingSnapshot, node,
+};
 pub use self::checks::{ListLength, MemoryAtMost, MemoryUsed, NotGrowing, Ping, Version};
 pub use self::delete::{Delete, DeleteBefore, DeleteForGood, Deleted};
 pub use self::facts::{Memory, Trend};
 #[cfg(feature = "testing")]
-pub use self::fake::Fake;
+pub use self::fake::{Fake, FakePower, FakeSentinels, Fault};
 pub use self::flush::{Flush, FlushBefore, Flushed};
+pub use self::keyspace::{HitRate, HitRateAtLeast, KeyCount, Lookups};
+pub use self::probe::{Probe, Probed, TakesWrites};
+pub use self::replication::{Follower, IsMaster, IsReplica, Link, Replication};
+pub use self::sentinel::{
+    AddReplica, AddReplicaBefore, CanFailOver, FailedOver, Failover, FailoverBefore, FindMaster, HasMaster, Healthy,
+    Master, Member, ReplicaAdded, ReplicaView, Sentinels, SentinelsSet, Set, SetBefore, Setting, View, sentinels,
+};
 pub use self::server::Redis;

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use runbook::{Command, Context, Description, Resource, Result, Secret};
+use runbook::{Command, Context, Description, Host, Resource, Result, Secret};
 use serde::{Deserialize, Serialize};
 
 use crate::env;
@@ -26,7 +27,8 @@ const CLERK: &str = include_str!("clerk.py");
 /// let in_a_container = Alembic::in_dir("/app", &claims).url_as("MARB_DATABASE").lock_timeout(10.seconds());
 /// ```
 ///
-/// Where it runs (here, over SSH, in a container) is the host's business: `run.on(&container)`.
+/// Where it runs (here, over SSH, in a container) is the host's business: `run.on(&container)`. Where the code is in one
+/// container and the database in another, see [`code_on`](Self::code_on).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alembic {
     pub(super) dir: PathBuf,
@@ -39,7 +41,22 @@ pub struct Alembic {
     variable: String,
     lock_timeout: Duration,
     statement_timeout: Duration,
+    #[serde(skip)]
+    code: Code,
+    reached_as: Option<Database>,
 }
+
+/// Where the code is: `None` is where the step is.
+#[derive(Debug, Clone, Default)]
+struct Code(Option<Arc<dyn Host>>);
+
+impl PartialEq for Code {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_ref().map(|host| host.name()) == other.0.as_ref().map(|host| host.name())
+    }
+}
+
+impl Eq for Code {}
 
 /// What a question is about.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -86,7 +103,22 @@ impl Alembic {
             variable: "DATABASE_URL".to_owned(),
             lock_timeout: Duration::ZERO,
             statement_timeout: Duration::ZERO,
+            code: Code::default(),
+            reached_as: None,
         }
+    }
+
+    /// With its code on this host, while the step is where the database's programs and dumps are: in the container of the
+    /// application, which has no `pg_restore`. Its [variable](Self::url_as) is set there, and leads to the same server.
+    pub fn code_on(mut self, host: &Arc<dyn Host>) -> Self {
+        self.code = Code(Some(host.clone()));
+        self
+    }
+
+    /// With the database reached in this way where its code is; the URL in its variable there counts otherwise.
+    pub fn reached_as(mut self, database: &Database) -> Self {
+        self.reached_as = Some(database.clone());
+        self
     }
 
     /// In this virtual environment; one that is named relatively lies in the directory.
@@ -180,7 +212,7 @@ impl Alembic {
     async fn environment(&self, cx: &Context) -> Result<BTreeMap<String, String>> {
         let mut all = BTreeMap::new();
         if let Some(path) = &self.env_file {
-            let file = env::read(cx, path).await?;
+            let file = env::read(&self.there(cx), path).await?;
             all.extend(
                 file.keys().into_iter().map(|key| (key.to_owned(), file.get(key).unwrap_or_default().to_owned())),
             );
@@ -189,8 +221,23 @@ impl Alembic {
         for (name, secret) in &self.secrets {
             all.insert(name.clone(), secret.expose()?);
         }
-        all.insert(self.variable.clone(), self.database.target(cx).await?.full_url()?);
+        all.insert(self.variable.clone(), self.url(cx).await?);
         Ok(all)
+    }
+
+    /// The URL for the code: where that is elsewhere, the one it has there, with the name of the database of here.
+    async fn url(&self, cx: &Context) -> Result<String> {
+        let target = self.database.target(cx).await?;
+        if self.code.0.is_none() {
+            return target.full_url();
+        }
+        let there = self.reached_as.clone().unwrap_or_else(|| Database::in_variable(&self.variable));
+        there.named(target.name).target(&self.there(cx)).await?.full_url()
+    }
+
+    /// Where the code is.
+    pub(super) fn there(&self, cx: &Context) -> Context {
+        self.code.0.as_ref().map_or_else(|| cx.clone(), |host| cx.at(host))
     }
 
     /// The command that asks a question.

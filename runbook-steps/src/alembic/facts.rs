@@ -123,14 +123,14 @@ async fn commit_of(cx: &Context, alembic: &Alembic, revision: &str) -> Option<St
 
 /// Asks, and reads the answer.
 pub(super) async fn ask<T: DeserializeOwned>(cx: &Context, alembic: &Alembic, question: &Question) -> Result<T> {
-    let command = alembic.command(cx, question).await?;
-    let output = cx.output(&command).await?;
+    let (there, command) = (alembic.there(cx), alembic.command(cx, question).await?);
+    let output = there.output(&command).await?;
     let answer = output.lossy().lines().last().and_then(|line| serde_json::from_str::<Answer<T>>(line).ok());
     match answer {
         Some(Answer::Done(answer)) => Ok(answer),
         Some(Answer::Trouble(trouble)) => Err(told(alembic, &trouble)),
         Some(Answer::Error(words)) => Err(said(alembic, &words)),
-        None => Err(silent(cx, &command, &output)),
+        None => Err(silent(&there, &command, &output)),
     }
 }
 

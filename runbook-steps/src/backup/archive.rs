@@ -43,7 +43,7 @@ pub(super) fn unpack(archive: &Path, dir: &Path) -> Command {
 }
 
 /// The checksum of a file.
-pub(super) async fn checksum(cx: &Context, path: &Path) -> Result<String> {
+pub(crate) async fn checksum(cx: &Context, path: &Path) -> Result<String> {
     first_word(cx, &Command::new("sha256sum").arg("--").arg(path)).await
 }
 
@@ -72,7 +72,7 @@ async fn first_word(cx: &Context, command: &Command) -> Result<String> {
 }
 
 /// An error unless a file has this checksum.
-pub(super) async fn require(cx: &Context, path: &Path, wanted: &str) -> Result<()> {
+pub(crate) async fn require(cx: &Context, path: &Path, wanted: &str) -> Result<()> {
     let found = checksum(cx, path).await?;
     if found == wanted {
         return Ok(());

@@ -32,6 +32,14 @@ impl Fresh {
     }
 }
 
+#[cfg(feature = "redis")]
+impl Fresh {
+    /// A snapshot of a Redis, not a backup of a directory.
+    pub fn snapshot(self) -> Fresh<crate::redis::Snapshot> {
+        Fresh { dir: self.dir, name: self.name, max_age: self.max_age, kind: PhantomData }
+    }
+}
+
 impl<B: Kept> Fresh<B> {
     /// Of what has this name only, where a directory holds backups of several.
     pub fn of(mut self, name: impl Into<String>) -> Self {

@@ -102,7 +102,7 @@ impl Kept for Backup {
 }
 
 /// The backup in a directory; `None` when there is none. An archive that is missing or has another size is an error.
-pub(super) async fn read<B: Kept>(cx: &Context, path: &Path) -> Result<Option<B>> {
+pub(crate) async fn read<B: Kept>(cx: &Context, path: &Path) -> Result<Option<B>> {
     let about = path.join(B::ABOUT);
     let Some(stat) = cx.files().stat(&about).await? else { return Ok(None) };
     let text = content::read(cx, &about, &stat).await?;

@@ -30,6 +30,14 @@ impl Latest {
     }
 }
 
+#[cfg(feature = "redis")]
+impl Latest {
+    /// A snapshot of a Redis, not a backup of a directory.
+    pub fn snapshot(self) -> Latest<crate::redis::Snapshot> {
+        Latest { dir: self.dir, name: self.name, kind: PhantomData }
+    }
+}
+
 impl<B: Kept> Latest<B> {
     /// Of what has this name only, where a directory holds backups of several.
     pub fn of(mut self, name: impl Into<String>) -> Self {

@@ -11,7 +11,7 @@ use crate::file::{self, DirectoryBefore, MakeDirectory};
 
 /// A directory for backups.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place<'a>(pub(super) &'a Path);
+pub(crate) struct Place<'a>(pub(crate) &'a Path);
 
 impl Place<'_> {
     /// The step that makes it.
@@ -20,7 +20,7 @@ impl Place<'_> {
     }
 
     /// What is there of it, when it has to be made.
-    pub(super) async fn missing(self, cx: &Context) -> Result<Option<DirectoryBefore>> {
+    pub(crate) async fn missing(self, cx: &Context) -> Result<Option<DirectoryBefore>> {
         match self.make().survey(cx).await? {
             Survey::Already(_) => Ok(None),
             Survey::Change { before, .. } => Ok(Some(before)),
@@ -28,7 +28,7 @@ impl Place<'_> {
     }
 
     /// A name that is free now: the time, and a number when there is one already.
-    pub(super) async fn free(self, cx: &Context, name: &str, now: Timestamp) -> Result<PathBuf> {
+    pub(crate) async fn free(self, cx: &Context, name: &str, now: Timestamp) -> Result<PathBuf> {
         let first = format!("{name}-{}", now.strftime("%Y%m%dT%H%M%SZ"));
         let mut path = self.0.join(&first);
         let mut number = 2;
@@ -40,7 +40,7 @@ impl Place<'_> {
     }
 
     /// The hidden directory, empty, in which the backup of this name is made.
-    pub(super) async fn begin(self, cx: &Context, path: &Path, missing: Option<&DirectoryBefore>) -> Result<PathBuf> {
+    pub(crate) async fn begin(self, cx: &Context, path: &Path, missing: Option<&DirectoryBefore>) -> Result<PathBuf> {
         self.make().apply(cx, &missing.cloned().unwrap_or_default()).await?;
         let partial = partial(path);
         make_empty(cx, &partial).await?;
@@ -48,7 +48,7 @@ impl Place<'_> {
     }
 
     /// Removes the backup of this name, whole or not, and the directory if that was missing.
-    pub(super) async fn take_back(self, cx: &Context, path: &Path, missing: Option<&DirectoryBefore>) -> Result<()> {
+    pub(crate) async fn take_back(self, cx: &Context, path: &Path, missing: Option<&DirectoryBefore>) -> Result<()> {
         let partial = partial(path);
         if cx.files().stat(path).await?.is_some() {
             // Half a backup must not be found under its name.

@@ -27,6 +27,7 @@ enum Rule {
     Required,
     Length(Bound<usize>, Bound<usize>),
     OneOf(Vec<String>),
+    StartsWith(String),
     Url(UrlParts),
     NoWildcard,
     DiffersFromExample,
@@ -64,7 +65,6 @@ impl UrlParts {
         self
     }
 
-    /// What is wrong with a value, without repeating it.
     /// What has to be in it, in words.
     fn wanted(&self) -> String {
         let schemes = (!self.schemes.is_empty()).then(|| format!("{}://", self.schemes.join(":// or ")));
@@ -77,6 +77,7 @@ impl UrlParts {
         if parts.is_empty() { "a URL".to_owned() } else { format!("a URL with {}", parts.join(" and ")) }
     }
 
+    /// What is wrong with a value, without repeating it.
     fn violations(&self, value: &str) -> Vec<String> {
         let Ok(url) = Url::parse(value) else { return vec!["is not a URL".to_owned()] };
         let scheme = url.scheme().split('+').next().unwrap_or_default();
@@ -129,6 +130,11 @@ impl Satisfies {
         self.rule(key, Rule::OneOf(values.into_iter().map(Into::into).collect()))
     }
 
+    /// The value begins so: `sk_test_`.
+    pub fn starts_with(self, key: impl Into<String>, prefix: impl Into<String>) -> Self {
+        self.rule(key, Rule::StartsWith(prefix.into()))
+    }
+
     /// The value is a URL with these parts.
     pub fn url(self, key: impl Into<String>, parts: impl FnOnce(UrlParts) -> UrlParts) -> Self {
         self.rule(key, Rule::Url(parts(UrlParts::default())))
@@ -160,7 +166,6 @@ impl Satisfies {
         self
     }
 
-    /// Everything that is wrong, each by key, none by value.
     /// Says which keys are set, and what their values have to be; never what they are.
     fn by_hand(&self) -> Vec<String> {
         let mut keys: Vec<&str> = Vec::new();
@@ -177,6 +182,7 @@ impl Satisfies {
         [set.to_string()].into_iter().chain(keys.iter().filter_map(wanted)).collect()
     }
 
+    /// Everything that is wrong, each by key, none by value.
     fn violations(&self, file: &EnvFile, example: &EnvFile) -> Vec<String> {
         let ruled = self.rules.iter().flat_map(|(key, rule)| {
             let wrong = rule.violations(key, file.get(key).filter(|value| !value.trim().is_empty()), example);
@@ -206,6 +212,7 @@ impl Rule {
                 (least, most) => format!("{least} to {most} characters"),
             },
             Self::OneOf(values) => values.join(" or "),
+            Self::StartsWith(prefix) => format!("begins with {prefix}"),
             Self::Url(parts) => parts.wanted(),
             Self::NoWildcard => "no wildcard".to_owned(),
             Self::DiffersFromExample => "not the value of the example".to_owned(),
@@ -218,6 +225,8 @@ impl Rule {
             Self::Length(from, to) => length_violation(value.chars().count(), *from, *to).into_iter().collect(),
             Self::OneOf(values) if values.iter().any(|wanted| wanted == value) => Vec::new(),
             Self::OneOf(values) => vec![format!("is not `{}`", values.join("` or `"))],
+            Self::StartsWith(prefix) if value.starts_with(prefix) => Vec::new(),
+            Self::StartsWith(prefix) => vec![format!("does not begin with `{prefix}`")],
             Self::Url(parts) => parts.violations(value),
             Self::NoWildcard if value.contains('*') => vec!["holds a wildcard".to_owned()],
             Self::DiffersFromExample if example.get(key) == Some(value) => {
@@ -322,7 +331,7 @@ mod tests {
         type Rules = fn(Satisfies) -> Satisfies;
         let postgres: Rules = |s| s.url("URL", |url| url.scheme("postgresql").password().query("sslmode"));
         let strict: Rules = |s| s.url("URL", |url| url.query_is("sslmode", ["require", "verify-full"]));
-        let cases: [(&str, Rules, &[&str]); 19] = [
+        let cases: [(&str, Rules, &[&str]); 21] = [
             ("KEY=1", |s| s.required(["KEY"]), &[]),
             ("KEY=", |s| s.required(["KEY", "OTHER"]), &["`KEY` is missing or empty", "`OTHER` is missing or empty"]),
             ("KEY=hunter2", |s| s.length("KEY", 32..), &["`KEY` is shorter than 32 characters"]),
@@ -331,6 +340,8 @@ mod tests {
             ("KEY=üüü", |s| s.length("KEY", 3..=3), &[]),
             ("KEY=staging", |s| s.equals("KEY", "production"), &["`KEY` is not `production`"]),
             ("KEY=b", |s| s.one_of("KEY", ["a", "b"]), &[]),
+            ("KEY=sk_live_1", |s| s.starts_with("KEY", "sk_test_"), &["`KEY` does not begin with `sk_test_`"]),
+            ("KEY=sk_test_1", |s| s.starts_with("KEY", "sk_test_"), &[]),
             ("KEY=https://a.b,*", |s| s.no_wildcard("KEY"), &["`KEY` holds a wildcard"]),
             ("KEY=from-the-example", |s| s.differs_from("e", ["KEY"]), &["`KEY` has the value of the example file"]),
             ("KEY=mine", |s| s.differs_from("e", ["KEY"]), &[]),

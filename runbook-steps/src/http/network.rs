@@ -105,7 +105,7 @@ impl Client for Network {
     }
 }
 
-fn prepare(client: &reqwest::Client, request: &Request) -> Result<reqwest::Request> {
+pub(crate) fn prepare(client: &reqwest::Client, request: &Request) -> Result<reqwest::Request> {
     let method = reqwest::Method::from_bytes(request.method.as_bytes())
         .with_context(|| format!("`{}` is no HTTP method", request.method))?;
     let mut ready = client.request(method, request.address()?).timeout(request.timeout);

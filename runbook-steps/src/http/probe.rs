@@ -175,7 +175,7 @@ impl Probe {
         &self.request
     }
 
-    fn judge(&self, response: &Response) -> Finding {
+    pub(crate) fn judge(&self, response: &Response) -> Finding {
         let any = [Expected::Status(0)];
         let wants_status = self.expected.iter().any(|expected| matches!(expected, Expected::Status(_)));
         let default = if wants_status { &[][..] } else { &any[..] };

@@ -79,11 +79,20 @@ pub(super) async fn workers(cx: &Context, server: &Nginx) -> Result<Workers> {
     let master = text.trim().parse().ok().with_context(not_running)?;
     let output = cx.run(&commands::workers(master)).await?;
     let serving = |line: &&str| line.contains("worker process") && !line.contains("shutting down");
-    let pid = |line: &str| line.split_whitespace().next().and_then(|pid| pid.parse().ok());
     let workers: Vec<u32> = output.lossy().lines().filter(serving).filter_map(pid).collect();
     if workers.is_empty() {
         return Err(Error::new(format!("nginx is not running: process {master} has no workers"))
             .hint("start it first, and reload afterwards"));
     }
     Ok(Workers { master, workers })
+}
+
+/// All workers of a master, those too that only end what they have begun.
+pub(super) async fn children(cx: &Context, master: u32) -> Result<Vec<u32>> {
+    let output = cx.run(&commands::workers(master)).await?;
+    Ok(output.lossy().lines().filter(|line| line.contains("worker process")).filter_map(pid).collect())
+}
+
+fn pid(line: &str) -> Option<u32> {
+    line.split_whitespace().next()?.parse().ok()
 }

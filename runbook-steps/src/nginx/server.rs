@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Maintenance, NoErrors, Reload, Site, Test, UpstreamPort};
+use super::{Balancer, Maintenance, NoErrors, Reload, Site, Test, UpstreamPort};
 
 /// An nginx: that of Debian unless told otherwise. Its methods make steps and checks; the functions of this module are
 /// those of the default one.
@@ -65,6 +65,11 @@ impl Nginx {
         Maintenance::new(self.clone(), site.into())
     }
 
+    /// The upstream of this name: which servers get requests.
+    pub fn upstream(&self, name: impl Into<String>) -> Balancer {
+        Balancer::new(self.clone(), name.into())
+    }
+
     /// Asks whether nginx accepts its configuration.
     pub fn test(&self) -> Test {
         Test::new(self.clone())
@@ -99,6 +104,11 @@ pub fn reload() -> Reload {
 /// `run.hold("Maintenance page", nginx::maintenance("app"), body)`.
 pub fn maintenance(site: impl Into<String>) -> Maintenance {
     Nginx::new().maintenance(site)
+}
+
+/// The upstream of this name: which servers get requests.
+pub fn upstream(name: impl Into<String>) -> Balancer {
+    Nginx::new().upstream(name)
 }
 
 /// Asks whether nginx accepts its configuration.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use runbook::{Check as _, Context, Finding, Rollback as _, Step as _, Survey};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -157,6 +158,91 @@ async fn a_maintenance_page_answers_everything_and_goes_without_a_trace() {
     }
     let error = place.server.maintenance("nothing").survey(&place.cx).await.expect_err("is refused");
     assert!(error.message().contains("not enabled"), "{error:?}");
+}
+
+/// A server that answers one request a connection with this word, after a while.
+async fn backend(word: &'static str, after: Duration) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+    let port = listener.local_addr().expect("has one").port();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let _ = stream.read(&mut [0; 4096]).await;
+                tokio::time::sleep(after).await;
+                let answer = format!("HTTP/1.0 200 OK\r\nContent-Length: {}\r\n\r\n{word}", word.len());
+                let _ = stream.write_all(answer.as_bytes()).await;
+            });
+        }
+    });
+    port
+}
+
+#[tokio::test]
+#[ignore = "needs nginx: tests/all runs it"]
+async fn a_drained_server_gets_no_request_and_what_was_on_its_way_has_ended() {
+    let place = Place::new().await;
+    let (one, two) = (backend("one", Duration::from_millis(400)).await, backend("two", Duration::ZERO).await);
+    let config = format!(
+        "upstream api {{\n  server 127.0.0.1:{one};\n  server 127.0.0.1:{two};  # the other\n}}\n\
+         server {{\n  listen 127.0.0.1:{};\n  location / {{ proxy_pass http://api; }}\n}}\n",
+        place.port()
+    );
+    let site = place.server.site("app", config);
+    site.apply(&place.cx, &taking::before(&place.cx, &site).await).await.expect("is installed");
+    reload::prove(&place.cx, &place.server).await.expect("reloads");
+
+    let api = place.server.upstream("api");
+    let drain = api.drain(format!("127.0.0.1:{one}"));
+    let shown = laws::laws_sampled(&drain, || place.sites(), 4).await;
+    assert_eq!(shown.output.servers, [format!("127.0.0.1:{one} down"), format!("127.0.0.1:{two}")]);
+
+    let asked = tokio::join!(place.get(), place.get());
+    assert!([asked.0, asked.1].iter().any(|answer| answer.ends_with("one")), "both get requests");
+    let before = taking::before(&place.cx, &drain).await;
+    let waiting = async {
+        // Two of them, so that one goes to the slow server.
+        tokio::join!(place.get(), place.get())
+    };
+    let draining = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        drain.apply(&place.cx, &before).await.expect("drains")
+    };
+    let (answers, _) = tokio::join!(waiting, draining);
+    for answer in [answers.0, answers.1] {
+        assert!(answer.starts_with("HTTP/1.1 200"), "no request is lost: {answer}");
+    }
+    for _ in 0..6 {
+        assert!(place.get().await.ends_with("two"));
+    }
+    let error = api.drain(format!("127.0.0.1:{two}")).survey(&place.cx).await.expect_err("is refused");
+    assert!(error.message().contains("is the last server"), "{error:?}");
+    let error = api.drain("127.0.0.1:1").survey(&place.cx).await.expect_err("is refused");
+    assert!(error.message().contains("no server `127.0.0.1:1`"), "{error:?}");
+    drain.rollback(&place.cx, &before).await.expect("comes back");
+    let more = api.servers([format!("127.0.0.1:{two}"), format!("127.0.0.1:{two} backup")]);
+    laws::laws_sampled(&more, || place.sites(), 8).await;
+}
+
+/// The claim of B13: nginx refuses an upstream whose server has no address. What it had goes on.
+#[tokio::test]
+#[ignore = "needs nginx: tests/all runs it"]
+async fn a_server_without_an_address_is_refused_and_nothing_changes() {
+    let place = Place::new().await;
+    let two = backend("two", Duration::ZERO).await;
+    let config = format!(
+        "upstream api {{ server 127.0.0.1:{two}; }}\nserver {{ listen 127.0.0.1:{}; location / {{ proxy_pass http://api; }} }}\n",
+        place.port()
+    );
+    let site = place.server.site("app", config);
+    site.apply(&place.cx, &taking::before(&place.cx, &site).await).await.expect("is installed");
+    reload::prove(&place.cx, &place.server).await.expect("reloads");
+    let sites = place.sites();
+    let more = place.server.upstream("api").servers([format!("127.0.0.1:{two}"), "api-4.invalid:8000".to_owned()]);
+    let before = taking::before(&place.cx, &more).await;
+    let error = more.apply(&place.cx, &before).await.expect_err("is refused");
+    assert!(format!("{error:#}").contains("host not found in upstream"), "{error:?}");
+    assert_eq!(place.sites(), sites);
+    assert!(place.get().await.ends_with("two"));
 }
 
 /// A18.3, whose comparison is left to the eye.

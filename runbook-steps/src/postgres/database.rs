@@ -40,6 +40,7 @@ enum At {
     Url(String),
     Secret(Secret),
     EnvFile(PathBuf, String),
+    Variable(String),
 }
 
 impl Database {
@@ -60,6 +61,11 @@ impl Database {
     /// The one whose URL stands in this env file on the host, under this key: the one the application uses.
     pub fn in_env_file(path: impl AsRef<Path>, key: impl Into<String>) -> Self {
         Self::at(At::EnvFile(path.as_ref().to_owned(), key.into()))
+    }
+
+    /// The one whose URL is in this environment variable of the host: in a container, the one the application uses.
+    pub fn in_variable(name: impl Into<String>) -> Self {
+        Self::at(At::Variable(name.into()))
     }
 
     /// The one at this URL, without a password in it: see [`password`](Self::password).
@@ -152,6 +158,7 @@ impl Database {
                 let url = file.get(key).map(str::to_owned);
                 url.with_context(|| format!("`{key}` is not set in `{}`", path.display()))
             }
+            At::Variable(name) => variable(cx, name).await,
         }
     }
 
@@ -171,6 +178,7 @@ impl Database {
             (At::EnvFile(path, key), None) => {
                 format!("\"$(sed -n 's/^{key}=//p' {})\"", path.display())
             }
+            (At::Variable(name), None) => format!("\"${name}\""),
             _ => self.to_string(),
         }
     }
@@ -185,6 +193,22 @@ impl fmt::Display for Database {
             At::Url(url) => f.write_str(url),
             At::Secret(secret) => write!(f, "{secret}"),
             At::EnvFile(path, key) => write!(f, "{key} in {}", path.display()),
+            At::Variable(name) => write!(f, "${name}"),
         }
     }
+}
+
+/// The environment of what runs on a host, as the kernel tells it (proc_pid_environ(5)): a file, so that no line of a
+/// command's output holds the secret.
+const ENVIRONMENT: &str = "/proc/self/environ";
+
+async fn variable(cx: &Context, name: &str) -> Result<String> {
+    let environment = cx.files().read(Path::new(ENVIRONMENT)).await?;
+    let entry = environment.split(|byte| *byte == 0).find_map(|entry| {
+        let entry = std::str::from_utf8(entry).ok()?;
+        entry.strip_prefix(name)?.strip_prefix('=')
+    });
+    let value = entry.filter(|value| !value.is_empty());
+    let unset = || format!("the variable `{name}` is not set on {}", cx.host().name());
+    value.map(str::to_owned).with_context(unset)
 }

@@ -141,7 +141,6 @@ impl Target {
     }
 
     /// Its URL with its driver and all else it says, the password included.
-    #[allow(dead_code, reason = "alembic takes it; it is not here yet")]
     pub(crate) fn full_url(&self) -> Result<String> {
         let mut url = self.url.clone().with_context(|| format!("`{self}` has no URL"))?;
         let bad = || Error::new(format!("the URL of `{self}` takes no password"));

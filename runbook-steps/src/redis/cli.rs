@@ -113,8 +113,15 @@ const MEANINGS: [(&str, &str); 3] = [
     ("NOPERM", "NOPERM: this user may not do that"),
 ];
 
-const SILENCE: [&str; 5] =
-    ["Could not connect", "LOADING", "Server closed the connection", "Connection reset", "I/O error"];
+const SILENCE: [&str; 6] = [
+    "Could not connect",
+    "LOADING",
+    "Server closed the connection",
+    "Connection reset",
+    "I/O error",
+    // What Docker says of a container that it is to run `redis-cli` in.
+    "is not running",
+];
 
 /// Words on the standard error are never an answer, whatever the exit code: a database that is not there is told of like
 /// that, and then database 0 is asked.

@@ -12,6 +12,10 @@ use serde::{Deserialize, Serialize};
 use super::delete::{EXPIRES_AT, GIVE_BACK, TAKE};
 use crate::sizes::{Bytes, Sizes as _};
 
+pub use self::sentinel::{FakePower, FakeSentinels, Fault};
+
+mod sentinel;
+
 /// A Redis that is asked through `redis-cli`, as the steps of this library ask it. It refuses everything else, and is
 /// held to the real one by one suite that runs against both.
 ///
@@ -31,6 +35,7 @@ pub struct Fake {
     used: Bytes,
     limit: Bytes,
     down: bool,
+    lookups: (u64, u64),
     databases: BTreeMap<String, Database>,
     clock: Arc<OnceLock<SimClock>>,
 }
@@ -70,6 +75,7 @@ impl Fake {
             used: 1.mib(),
             limit: Bytes(0),
             down: false,
+            lookups: (0, 0),
             databases: BTreeMap::new(),
             clock: Arc::default(),
         }
@@ -96,6 +102,12 @@ impl Fake {
     /// That does not answer.
     pub fn down(mut self) -> Self {
         self.down = true;
+        self
+    }
+
+    /// That has found so many keys it was asked for, and so many not.
+    pub fn lookups(mut self, hits: u64, misses: u64) -> Self {
+        self.lookups = (hits, misses);
         self
     }
 
@@ -203,6 +215,10 @@ impl Fake {
                 16.gib().0,
                 self.limit.0,
             )),
+            ["INFO", "stats"] => {
+                let (hits, misses) = self.lookups;
+                Ok(format!("# Stats\r\nkeyspace_hits:{hits}\r\nkeyspace_misses:{misses}\r"))
+            }
             ["DBSIZE"] => number(database.len()),
             ["FLUSHDB"] => {
                 database.clear();
@@ -223,6 +239,12 @@ impl Fake {
             }
             ["SET", key, text] => {
                 let entry = Entry { value: Value::String((*text).to_owned()), expires_at: None };
+                database.insert((*key).to_owned(), entry);
+                Ok("OK".to_owned())
+            }
+            ["SET", key, text, "PX", left] => {
+                let at = self.now() + left.parse::<i64>().ok()?;
+                let entry = Entry { value: Value::String((*text).to_owned()), expires_at: Some(at) };
                 database.insert((*key).to_owned(), entry);
                 Ok("OK".to_owned())
             }

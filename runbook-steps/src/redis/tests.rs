@@ -13,6 +13,7 @@ use crate::backup::NoBackup;
 use crate::sizes::{Bytes, Sizes as _};
 
 mod conformance;
+mod sentinel;
 
 const URL: &str = "redis://127.0.0.1:6379/0";
 
