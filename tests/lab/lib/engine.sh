@@ -20,9 +20,11 @@ engine_up() {
     docker info >/dev/null 2>&1 && return
     [ "$(id -u)" = 0 ] || die "run as root: no container engine answers, and root alone can start one"
     export DOCKER_HOST=unix://$own_socket
-    # Not iptables: the only network of the lab is one between this machine and the container.
+    # Not iptables: every network of the lab is one between this machine and its containers, whose published ports a
+    # process of the engine passes on.
     setsid dockerd --data-root "$lab_dir/data" --exec-root "$lab_dir/exec" -H "$DOCKER_HOST" --pidfile "$lab_dir/pid" \
         --bridge=none --iptables=false --ip6tables=false --ip-forward=false --ip-masq=false \
+        --default-address-pool "base=$lab_pool,size=26" \
         </dev/null >"$lab_dir/log" 2>&1 3>&- &
     wait_for 60 "the container engine" docker info && return
     tail "$lab_dir/log" >&2
@@ -40,9 +42,13 @@ engine_down() {
     # Also after an engine that was killed, or a machine that lost power.
     mount_points | while read -r point; do umount "$point" || true; done
     bridge_down
+    [ ! -d "$lab_dir/data" ] || project_bridges | xargs -r -n 1 ip link delete
 }
 
 has_ended() { ! kill -0 "$1" 2>/dev/null; }
+
+# What an engine of ours has left of the networks of projects: only this lab has addresses there.
+project_bridges() { ip -o -4 address show | awk -v range="${lab_pool%0.0/16}" 'index($4, range) == 1 && $2 ~ /^br-/ { print $2 }'; }
 
 # What the engine has left mounted, innermost first.
 mount_points() { awk -v dir="$lab_dir/" 'index($2, dir) == 1 { print $2 }' /proc/mounts | sort -r; }

@@ -9,6 +9,14 @@ lab_subnet=${RUNBOOK_LAB_SUBNET:-10.213.17.0/24}
 # A name of its own, so that one which an engine left when it was killed is found again.
 lab_bridge=rlab-$(printf %s "$lab_subnet" | cksum | cut -d ' ' -f 1)
 lab_container=${RUNBOOK_LAB_CONTAINER:-runbook-lab-host}
+# Where compose projects get their networks from: 10.231.0.0/16 for 10.213.17.0/24, and another for another lab.
+lab_pool=$(awk -F. '{ print $1 "." ($2 + 1 + $3) % 256 ".0.0/16" }' <<<"$lab_subnet")
+# The registry, as the engine and everybody on this machine name it: 15017 for 10.213.17.0/24.
+lab_registry=localhost:${RUNBOOK_LAB_REGISTRY_PORT:-$(awk -F. '{ print 15000 + $3 }' <<<"$lab_subnet")}
+lab_registry_user=lab
+lab_registry_password=lab-registry-password
+lab_parts=runbook-lab-parts
+lab_tools=runbook-lab-tools
 # The name the certificate and the nginx site are for; inside the container it is the loopback interface.
 lab_domain=api.marb.test
 

@@ -1,0 +1,3 @@
+"""Second Brain Foundation: notebooks."""
+
+__version__ = "0"

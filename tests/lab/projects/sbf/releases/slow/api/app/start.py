@@ -1,0 +1,13 @@
+"""What is done before the first request is answered."""
+
+import asyncio
+import logging
+
+SECONDS = 12
+log = logging.getLogger("start")
+
+
+async def before_serving() -> None:
+    log.info("loading the embedding model")
+    await asyncio.sleep(SECONDS)
+    log.info("the embedding model is loaded")

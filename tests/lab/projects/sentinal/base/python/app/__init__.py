@@ -1,0 +1,3 @@
+"""Sentinal: is it fraud?"""
+
+__version__ = "0"

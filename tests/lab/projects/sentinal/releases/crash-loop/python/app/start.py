@@ -1,0 +1,16 @@
+"""What is done before the first request is answered."""
+
+import asyncio
+import logging
+import os
+
+log = logging.getLogger("start")
+
+
+async def before_serving() -> None:
+    asyncio.get_running_loop().call_later(1, warm_up)
+
+
+def warm_up() -> None:
+    log.critical("cannot warm up the model: /data/weights.bin is missing")
+    os._exit(1)
