@@ -25,7 +25,10 @@ mod macros;
 mod mistakes;
 #[cfg(all(feature = "cli", feature = "http"))]
 mod quickstart;
+mod report;
 #[cfg(feature = "cli")]
 mod secrets;
+#[cfg(all(feature = "cli", feature = "http", feature = "ssh"))]
+mod stacks;
 mod tidy;
 mod ui;

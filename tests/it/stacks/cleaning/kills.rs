@@ -1,0 +1,50 @@
+use std::time::{Duration, Instant};
+
+use super::Cleaning;
+
+/// Must show 3: killed at moments spread over the deployment, each run ends with the site up, whole, on one version.
+/// `RUNBOOK_LAB_KILLS` says at how many moments, 50 is the whole test; `RUNBOOK_LAB_KILLS_FROM` goes on from one of them.
+#[test]
+#[ignore = "needs the lab: tests/all runs it"]
+fn a_deployment_that_is_killed_anywhere_ends_whole() {
+    let number = |name, otherwise| std::env::var(name).map_or(otherwise, |text| text.parse().expect("a number"));
+    let (moments, first) = (number("RUNBOOK_LAB_KILLS", 50), number("RUNBOOK_LAB_KILLS_FROM", 0));
+    let cleaning = Cleaning::with("v1.1.0");
+    cleaning.lead("ada");
+    let old = cleaning.state();
+    let words = cleaning.deployment("v1.2.0", &[]);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let began = Instant::now();
+    cleaning.ends("standard_deployment", &words, 0);
+    let whole = began.elapsed();
+    let new = cleaning.state();
+    back(&cleaning);
+
+    for moment in first..moments {
+        let mut runner = cleaning.begin("standard_deployment", &words).args(["--quiet"]).spawn().expect("it starts");
+        std::thread::sleep(whole * moment / moments + Duration::from_millis(100));
+        runner.kill().and_then(|()| runner.wait()).expect("it is killed");
+        let how: &[&str] = if moment % 2 == 0 { &["--roll-back"] } else { &[] };
+        if let Some(run) = cleaning.0.open_run() {
+            let (code, text) = cleaning.0.resume(&run, how);
+            println!("moment {moment} of {moments}: {how:?} ends with {code:?}");
+            let state = cleaning.state();
+            match code {
+                Some(0) => assert_eq!(state, new, "{moment}: {text}"),
+                Some(3 | 4) if !how.is_empty() => assert_eq!(state, old, "{moment}: {text}"),
+                other => panic!("{moment}: {other:?}: {text}"),
+            }
+        }
+        assert!(cleaning.is_ready(), "{moment}");
+        assert_eq!(cleaning.leads(), "ada", "{moment}");
+        if cleaning.0.release() == new.release {
+            back(&cleaning);
+        }
+        assert_eq!(cleaning.state(), old, "{moment}");
+    }
+}
+
+/// To the release before.
+fn back(cleaning: &Cleaning) {
+    cleaning.ends("rollback_with_downgrade", &["--to", "v1.1.0"], 0);
+}
