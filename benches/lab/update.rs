@@ -5,8 +5,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use super::measure::{dir, time};
-use super::shortest;
 use super::table::Row;
+use super::{example, shortest, succeeds};
 
 /// The variable that names the container of the lab.
 pub(crate) const CONTAINER: &str = "RUNBOOK_LAB_CONTAINER";
@@ -41,11 +41,6 @@ fn inside(container: &str, words: &[&str]) -> Command {
     docker
 }
 
-fn succeeds(command: &mut Command) {
-    let status = command.status().expect("it starts");
-    assert!(status.success(), "{command:?}: {status}");
-}
-
 /// With the first release running.
 fn begin(container: &str) {
     succeeds(&mut inside(container, &["lab-reset"]));
@@ -64,23 +59,8 @@ fn update(marb: &Path, container: &str, journal: &Path) -> Command {
     update
 }
 
-/// The example, built as this program is.
-fn marb() -> std::path::PathBuf {
-    // `target/release/deps/lab-…`: examples are beside `deps`.
-    let this = std::env::current_exe().expect("this program has a path");
-    let profile = this.ancestors().nth(2).expect("it is in the build directory");
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("it is in the workspace");
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(root).args(["build", "--offline", "--quiet", "--all-features", "--example", "marb"]);
-    if profile.ends_with("release") {
-        cargo.arg("--release");
-    }
-    succeeds(cargo.arg("--target-dir").arg(profile.parent().expect("the build directory")));
-    profile.join("examples/marb")
-}
-
 pub(crate) fn rows(rounds: usize) {
-    let (container, marb, dir) = (variable(CONTAINER), marb(), dir());
+    let (container, marb, dir) = (variable(CONTAINER), example("marb"), dir());
     let timed = |command: &mut Command| -> Duration {
         begin(&container);
         time(|| succeeds(command))
