@@ -2,8 +2,8 @@
 //!
 //! `cargo bench -p runbook-lab-figures` prints the table. Words behind `--` pick families of rows (`dump health update`).
 //! The first two want a PostgreSQL (`tests/services/postgres`), the third the lab (`tests/lab/up`), `compose` its compose
-//! projects (`tests/lab/stacks up`), `load` an nginx (`tests/services/nginx`) and `wrk`; a family whose service is not there says so. Each figure is the shortest of several
-//! interleaved runs: others on the machine only ever make one longer.
+//! projects (`tests/lab/stacks up`), `load` an nginx (`tests/services/nginx`) and `wrk`; a family whose service is not
+//! there says so. Each figure is the shortest of several interleaved runs: others on the machine only ever make one longer.
 
 use std::time::Duration;
 

@@ -24,6 +24,8 @@ pub(super) struct Service {
     #[serde(default, deserialize_with = "is_there")]
     build: bool,
     #[serde(default)]
+    pull_policy: Option<String>,
+    #[serde(default)]
     scale: Option<u32>,
     #[serde(default)]
     deploy: Option<Deploy>,
@@ -57,6 +59,11 @@ impl Service {
     /// Whether its image is built here.
     pub(super) fn is_built(&self) -> bool {
         self.build
+    }
+
+    /// Whether Compose pulls its image when it is asked to: `pull_policy` may say that it never does.
+    pub(super) fn is_pulled(&self) -> bool {
+        !matches!(self.pull_policy.as_deref(), Some("never" | "build"))
     }
 }
 

@@ -19,7 +19,7 @@ impl Project {
         Images { project: self.clone(), how: How::Build, services: Vec::new(), fresh: false }
     }
 
-    /// Pulls the images of its services, those apart that are built here. What their tags pointed at before is kept, and
+    /// Pulls the images of its services, those apart that are built here or whose `pull_policy` is never to. What their tags pointed at before is kept, and
     /// gets its tag back on the way back.
     pub fn pull(&self) -> Images {
         Images { project: self.clone(), how: How::Pull, services: Vec::new(), fresh: false }
@@ -93,7 +93,10 @@ impl Images {
         chosen.retain(|name| match self.how {
             How::Build => config.service(name).is_some_and(Service::is_built),
             // Nobody has pushed what is built here, for this service or for another.
-            How::Pull => config.image(&self.project, name).is_some_and(|image| !built.contains(&image)),
+            How::Pull => {
+                config.service(name).is_some_and(Service::is_pulled)
+                    && config.image(&self.project, name).is_some_and(|image| !built.contains(&image))
+            }
         });
         if chosen.is_empty() {
             let what = self.project.people_say(&self.services);
@@ -131,8 +134,11 @@ impl Step for Images {
         for service in self.chosen(&config)? {
             let Some(reference) = config.image(&self.project, &service) else { continue };
             let tagged = Tagged::look(cx, &reference).await?;
-            let from = tagged.image.as_ref().map_or("nothing", ImageId::short);
-            diff = diff.and_turn(reference.as_str(), from, format!("what is there to {}", self.how.word()));
+            // Several services may run one image.
+            if !before.values().any(|other: &Tagged| other.reference == reference) {
+                let from = tagged.image.as_ref().map_or("nothing", ImageId::short);
+                diff = diff.and_turn(reference.as_str(), from, format!("what is there to {}", self.how.word()));
+            }
             let pointed = Pointed { reference, image: None, before: tagged.image.clone() };
             made.images.insert(service.clone(), pointed);
             before.insert(service, tagged);

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use runbook::{Check as _, CheckExt as _, ErrorKind, Step as _};
+use runbook::{Check as _, CheckExt as _, ErrorKind, Step as _, Survey};
 use tokio::time::Instant;
 
 use super::*;
@@ -126,17 +126,21 @@ async fn restarting_everything_leaves_out_what_runs_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_built_here_is_not_pulled() {
+async fn what_is_built_here_or_never_pulled_is_not_pulled() {
     let files = "services:
   api: {build: ., image: 'team/api:1'}
   jobs: {image: 'team/api:1'}
+  db: {image: 'db:1', pull_policy: never}
   web: {image: 'web:1'}
+  admin: {image: 'web:1'}
 ";
     let engine = Fake::new().pushed("web:1", "1");
     let host = engine.on(SimHost::new("web-1").file("/opt/app/compose.yaml", files));
     let cx = Context::on(Arc::new(host.clone()));
+    let Survey::Change { diff, .. } = app().pull().survey(&cx).await.expect("is looked at") else { panic!("it pulls") };
+    assert_eq!(diff.to_string().matches("web:1").count(), 1, "{diff}");
     let made = take(&cx, &app().pull()).await.expect("is pulled");
-    assert_eq!(made.images.keys().collect::<Vec<_>>(), ["web"]);
+    assert_eq!(made.images.keys().collect::<Vec<_>>(), ["admin", "web"]);
 }
 
 #[tokio::test(start_paused = true)]
