@@ -6,14 +6,20 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
+pub use self::phase::Phase;
+pub use self::point::{Answer, Point};
+pub use self::rollback::{PutBack, Remains, Rollback};
 use super::rows::{Row, rows};
 use super::skipped::{self, Skipped};
-use super::text::why_left;
 use super::versions::{self, Version};
 use super::words::{count, fields_line, took};
 use super::{Node, State, Summary, Undo, Work};
 use crate::event::{Outage, RunEnded};
-use crate::{CheckRole, Error, Finding, Outcome, ScopeKind};
+use crate::{Outcome, ScopeKind};
+
+mod phase;
+mod point;
+mod rollback;
 
 /// The deployment log of a run.
 #[derive(Debug, Clone, Serialize)]
@@ -74,74 +80,6 @@ pub struct Downtime {
     pub words: String,
 }
 
-/// A point of a list: a check, a question, or a step that prepares.
-#[derive(Debug, Clone, Serialize)]
-pub struct Point {
-    /// The point of the template it answers.
-    pub point: Option<&'static str>,
-    /// What was asked or done, with the scopes around it.
-    pub what: String,
-    /// The answer.
-    pub answer: Answer,
-    /// What it rests on.
-    pub evidence: String,
-    /// More of it.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub lines: Vec<String>,
-    /// When it was answered; `None` when nothing did.
-    pub at: Option<Timestamp>,
-    /// Where it looked.
-    pub host: Arc<str>,
-    /// Whether its answer only warns or informs.
-    pub informs: bool,
-}
-
-/// An answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Answer {
-    /// It is so.
-    Pass,
-    /// It is not so.
-    Fail,
-    /// Nobody knows.
-    Unknown,
-    /// There is none yet.
-    Open,
-}
-
-impl Answer {
-    fn of(state: State) -> Self {
-        match state {
-            State::Good | State::Already | State::Changed | State::FoundDone | State::Remembered => Self::Pass,
-            State::Failed => Self::Fail,
-            State::Unknown => Self::Unknown,
-            State::Going | State::Waiting => Self::Open,
-        }
-    }
-
-    /// As a log says it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Pass => "PASS",
-            Self::Fail => "FAIL",
-            Self::Unknown => "UNKNOWN",
-            Self::Open => "not finished",
-        }
-    }
-}
-
-/// A phase of a deployment.
-#[derive(Debug, Clone, Serialize)]
-pub struct Phase {
-    /// Its name, as the template has it.
-    pub name: &'static str,
-    /// When it was over.
-    pub at: Timestamp,
-    /// What else is to be said.
-    pub note: String,
-}
-
 /// A step, a scope or a question.
 #[derive(Debug, Clone, Serialize)]
 pub struct Line {
@@ -187,47 +125,6 @@ pub struct Deviation {
     pub text: String,
 }
 
-/// Whether and how a run was put back.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Rollback {
-    /// Whether that was necessary.
-    pub required: bool,
-    /// Why.
-    pub reason: String,
-    /// When it began.
-    pub at: Option<Timestamp>,
-    /// From its beginning to the last thing that was put back.
-    #[serde(rename = "seconds", serialize_with = "maybe_seconds")]
-    pub took: Option<Duration>,
-    /// What was put back.
-    pub put_back: Vec<PutBack>,
-    /// What is still there.
-    pub left: Vec<Remains>,
-}
-
-/// A step that was put back.
-#[derive(Debug, Clone, Serialize)]
-pub struct PutBack {
-    /// The step, with the scopes around it.
-    pub what: String,
-    /// When that began.
-    pub at: Timestamp,
-    /// How long it took.
-    #[serde(rename = "seconds", serialize_with = "seconds")]
-    pub took: Duration,
-}
-
-/// A change that is still there.
-#[derive(Debug, Clone, Serialize)]
-pub struct Remains {
-    /// The step.
-    pub what: String,
-    /// Why it is still there.
-    pub why: String,
-    /// What a person would type to undo it.
-    pub commands: Vec<String>,
-}
-
 impl DeploymentLog {
     /// The log of a run, as far as it is told.
     pub fn of(summary: &Summary) -> Self {
@@ -249,10 +146,10 @@ impl DeploymentLog {
             outcome: outcome(summary),
             took: summary.span(),
             downtime: downtime(summary),
-            before: before(summary),
-            phases: phases(summary),
+            before: point::before(summary),
+            phases: phase::phases(summary),
             steps: lines(summary),
-            verification: verification(summary),
+            verification: point::verification(summary),
             issues: issues(summary),
             deviations: deviations(summary),
             rollback: Rollback::of(summary),
@@ -300,159 +197,9 @@ fn downtime(summary: &Summary) -> Vec<Downtime> {
     held.collect()
 }
 
-/// The points of the template, what their checks are called, and the families of their steps.
-const POINTS: [(&str, &[&str], &[&str]); 3] = [
-    ("CI passing", &["ci", "pipeline", "build"], &["ci"]),
-    ("Backup taken", &["backup", "backups", "dump"], &["backup"]),
-    ("Team notified", &["notified", "notify", "notification", "announced", "team", "users"], &["notify"]),
-];
-
-/// The point of the template that something answers.
-fn point(node: &Node) -> Option<&'static str> {
-    let title = node.title.to_lowercase();
-    let words: Vec<&str> = title.split(|c: char| !c.is_alphanumeric()).collect();
-    let family = family(&node.kind).0;
-    let is_step = node.is_step();
-    let fits = |(_, titles, families): &&(&str, &[&str], &[&str])| {
-        families.contains(&family) || (!is_step && words.iter().any(|word| titles.contains(word)))
-    };
-    POINTS.iter().find(fits).map(|(point, _, _)| *point)
-}
-
 /// The two parts of the kind of a step: `git`, `checkout`.
 pub(super) fn family(kind: &str) -> (&str, &str) {
     kind.split_once('.').unwrap_or((kind, ""))
-}
-
-/// Whether a step only prepares: it changes nothing of what runs.
-fn prepares(node: &Node) -> bool {
-    matches!(family(&node.kind).0, "backup" | "notify" | "ci")
-}
-
-/// Where the first change of the deployment stands; what comes before it was asked beforehand.
-fn first_change(summary: &Summary) -> Option<usize> {
-    let tried = |node: &Node| node.is_step() && node.state != State::Already && !prepares(node);
-    summary.nodes().iter().position(tried)
-}
-
-fn before(summary: &Summary) -> Vec<Point> {
-    let first = first_change(summary);
-    let (early, late) = summary.nodes().split_at(first.unwrap_or(summary.nodes().len()));
-    // A precondition is one wherever it stands.
-    let late = late.iter().filter(|node| node.work == Work::Check(CheckRole::Require));
-    let asked = |node: &&Node| node.is_check() || node.work == Work::Question || (node.is_step() && prepares(node));
-    let mut points: Vec<Point> = early.iter().filter(asked).chain(late).map(|node| Point::of(summary, node)).collect();
-    if first.is_some() {
-        let missing = POINTS.iter().filter(|(name, _, _)| !points.iter().any(|point| point.point == Some(*name)));
-        let missing: Vec<_> = missing.map(|(name, _, _)| Point::missing(name)).collect();
-        points.extend(missing);
-    }
-    points
-}
-
-fn verification(summary: &Summary) -> Vec<Point> {
-    let Some(first) = first_change(summary) else { return Vec::new() };
-    let after = summary.nodes()[first..].iter();
-    let checks = after.filter(|node| matches!(node.work, Work::Check(role) if role != CheckRole::Require));
-    checks.map(|node| Point::of(summary, node)).collect()
-}
-
-impl Point {
-    fn of(summary: &Summary, node: &Node) -> Self {
-        let evidence = node.finding().map(Finding::evidence).or_else(|| node.more()?.answer.as_ref());
-        let said = match (&evidence, node.error()) {
-            (Some(evidence), _) => evidence.summary.clone(),
-            (None, Some(error)) => format!("{error:#}"),
-            (None, None) => node.output.as_ref().map(fields_line).unwrap_or_default(),
-        };
-        Self {
-            point: point(node),
-            what: summary.path(node).join(" / "),
-            answer: Answer::of(node.state),
-            evidence: said,
-            lines: evidence.map(|evidence| evidence.lines.clone()).unwrap_or_default(),
-            at: Some(node.end.unwrap_or(node.at)),
-            host: node.host.clone(),
-            informs: !node.is_binding(),
-        }
-    }
-
-    /// A point of the template that nothing in the run answers.
-    fn missing(point: &'static str) -> Self {
-        Self {
-            point: Some(point),
-            what: point.to_owned(),
-            answer: Answer::Open,
-            evidence: "nothing in this run says so".to_owned(),
-            lines: Vec::new(),
-            at: None,
-            host: Arc::default(),
-            informs: true,
-        }
-    }
-}
-
-/// The phases of the template, in its order.
-const PHASES: [&str; 4] = ["Code updated", "Images built", "Migrations run", "Services restarted"];
-
-/// The phase that a kind of step belongs to.
-fn phase(kind: &str) -> Option<&'static str> {
-    match family(kind) {
-        ("git", "checkout" | "clone" | "pull") => Some(PHASES[0]),
-        ("compose" | "docker", "build" | "pull" | "load") => Some(PHASES[1]),
-        ("alembic", "upgrade" | "downgrade") => Some(PHASES[2]),
-        ("systemd", "restart" | "start" | "reload") | ("compose" | "docker", "up" | "start" | "restart" | "scale") => {
-            Some(PHASES[3])
-        }
-        ("rollout", _) => Some(PHASES[3]),
-        _ => None,
-    }
-}
-
-fn phases(summary: &Summary) -> Vec<Phase> {
-    let mut phases: Vec<Phase> = summary
-        .beginnings
-        .iter()
-        .map(|beginning| Phase {
-            name: if beginning.resumed { "Resumed" } else { "Start time" },
-            at: beginning.at,
-            note: format!("by {}", beginning.by),
-        })
-        .collect();
-    phases.extend(PHASES.into_iter().filter_map(|name| passed(summary, name)));
-    phases.extend(verified(summary));
-    if let (Some(ended), Some(at)) = (&summary.ended, summary.last) {
-        let name = if ended.outcome == Outcome::Paused { "Paused" } else { "End time" };
-        phases.push(Phase { name, at, note: String::new() });
-    }
-    phases
-}
-
-/// When the steps of a phase were through.
-fn passed(summary: &Summary, name: &'static str) -> Option<Phase> {
-    let steps: Vec<&Node> = summary.steps().filter(|node| phase(&node.kind) == Some(name)).collect();
-    let last = steps.iter().copied().max_by_key(|node| node.end.unwrap_or(node.at))?;
-    let note = if let Some(failed) = steps.iter().find(|node| matches!(node.state, State::Failed | State::Unknown)) {
-        format!("FAILED at {}", failed.title)
-    } else if steps.iter().any(|node| matches!(node.state, State::Going | State::Waiting)) {
-        "not finished".to_owned()
-    } else if steps.iter().all(|node| node.state == State::Already) {
-        "already so".to_owned()
-    } else {
-        String::new()
-    };
-    let back = steps.iter().filter(|node| node.is_back()).flat_map(|node| node.acts()).map(|act| act.at).min();
-    let back = back.map(|at| format!("put back at {}", clock(at))).unwrap_or_default();
-    let note = [note, back].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ");
-    Some(Phase { name, at: last.end.unwrap_or(last.at), note })
-}
-
-fn verified(summary: &Summary) -> Option<Phase> {
-    let points = verification(summary);
-    let at = points.iter().filter_map(|point| point.at).max()?;
-    let bad = points.iter().filter(|point| point.answer != Answer::Pass && !point.informs).count();
-    let note = if bad == 0 { String::new() } else { format!("{} did not pass", count(bad, "check")) };
-    Some(Phase { name: "Verification complete", at, note })
 }
 
 fn lines(summary: &Summary) -> Vec<Line> {
@@ -575,43 +322,6 @@ fn decision(summary: &Summary, node: &Node) -> Option<Deviation> {
     let who = answer.summary.trim_start_matches("overridden: ");
     let text = format!("{}: {who}", summary.path(node).join(" / "));
     Some(Deviation { at: Some(node.end.unwrap_or(node.at)), kind, text })
-}
-
-impl Rollback {
-    fn of(summary: &Summary) -> Self {
-        let turned: Vec<Timestamp> = summary.turns.iter().map(|(at, _)| *at).collect();
-        let left = summary.left.iter().map(|left| Remains {
-            what: left.title.to_string(),
-            why: why_left(left),
-            commands: left.commands.clone(),
-        });
-        let mut back = Self { left: left.collect(), ..Self::default() };
-        if turned.is_empty() {
-            return back;
-        }
-        let scope = || summary.scope_rollbacks.first().map(|(_, error)| error);
-        let cause: Option<&Error> = summary.rollback.as_ref().or_else(scope);
-        back.required = true;
-        back.reason = cause.map(|cause| format!("{cause:#}")).unwrap_or_default();
-        back.at = turned.first().copied();
-        back.put_back = put_back(summary);
-        let end = back.put_back.iter().filter_map(|back| back.at.checked_add(back.took).ok()).max();
-        back.took = back.at.zip(end).map(|(from, to)| super::summary::since(from, to));
-        back
-    }
-}
-
-/// What was put back, in the order in which that happened.
-fn put_back(summary: &Summary) -> Vec<PutBack> {
-    let steps = summary.steps().filter(|node| node.is_back() && !summary.is_held(node));
-    let mut all: Vec<PutBack> = steps
-        .filter_map(|node| {
-            let took = node.acts().iter().filter_map(|act| act.took).sum();
-            Some(PutBack { what: summary.path(node).join(" / "), at: node.acts().first()?.at, took })
-        })
-        .collect();
-    all.sort_by_key(|back| back.at);
-    all
 }
 
 /// The time of day, UTC.
