@@ -368,7 +368,11 @@ impl Summary {
     /// Whether it ran on another machine than the runner's, and than the one the run is about, whichever user it was.
     pub fn is_elsewhere(&self, node: &Node) -> bool {
         let machine = node.host.rsplit('@').next().unwrap_or_default();
-        let is_target = || self.began.as_ref().is_some_and(|began| began.target.contains(machine));
+        // A host is a `container db`; a place, and so the target of a run, is a `container:db`.
+        let spellings = || [machine.to_owned(), machine.replacen("container ", "container:", 1)];
+        let is_target = || {
+            self.began.as_ref().is_some_and(|began| spellings().iter().any(|machine| began.target.contains(machine)))
+        };
         !matches!(machine, "" | "localhost") && !is_target()
     }
 

@@ -167,6 +167,18 @@ impl Redis {
         let (host, port) = master.unwrap_or(("NO", "ONE"));
         self.tell(cx, &["REPLICAOF", host, port]).await
     }
+
+    /// Closes the connections that sentinels have to it: for the next ones they look its name up again.
+    pub(super) async fn send_sentinels_away(&self, cx: &Context) -> Result<()> {
+        let list = self.require(cx, ["CLIENT", "LIST"]).await?;
+        // `id=8 addr=10.0.0.4:33518 … name=sentinel-d4d037d6-cmd age=23 …`
+        for line in list.lines().filter(|line| line.contains(" name=sentinel-")) {
+            let id = line.split(' ').find_map(|word| word.strip_prefix("id="));
+            let id = id.with_context(|| format!("cannot read the clients of {}", self.url))?;
+            self.require(cx, ["CLIENT", "KILL", "ID", id]).await?;
+        }
+        Ok(())
+    }
 }
 
 impl IsMaster {

@@ -205,6 +205,7 @@ impl RestoreSnapshot {
                 node.redis.follow(&asking, before.address.as_deref().map(split).transpose()?).await?;
             }
         }
+        self.introduce(&asking, master).await?;
         let is = master.replication_now(&asking).await?;
         for node in self.replicas(before) {
             let caught_up = || node.redis.require_caught_up(&asking, &is.history, is.offset);
@@ -212,6 +213,23 @@ impl RestoreSnapshot {
             follow.push(node.redis.url.clone());
         }
         Ok(follow)
+    }
+
+    /// Has the sentinels look up all names anew, now that everyone is there again, and sees that the master still is one.
+    ///
+    /// The name of a container that is down is not known. A sentinel then goes by its last address, where the master may be
+    /// by now, takes it for that replica, and has it follow the master: itself.
+    async fn introduce(&self, asking: &Context, master: &Redis) -> Result<()> {
+        if self.servers.sentinels.is_none() {
+            return Ok(());
+        }
+        for node in &self.servers.nodes {
+            node.redis.send_sentinels_away(asking).await?;
+        }
+        if !master.replication_now(asking).await?.is_master {
+            master.follow(asking, None).await?;
+        }
+        Ok(())
     }
 
     /// What the master loaded, which has to be the snapshot.

@@ -57,6 +57,8 @@ pub enum Fault {
     DeafSentinel,
     /// The master loads nothing of what it is started on.
     LoadsNothing,
+    /// A sentinel reaches a master that starts at the last address of a replica that is down.
+    OldAddresses,
 }
 
 /// What lasts: part of every snapshot of the host.

@@ -273,6 +273,18 @@ async fn a_server_that_loads_something_else_is_noticed() {
     assert_eq!(error.to_string(), "redis://10.0.0.1:6379 loaded 0 keys, and the snapshot has 2");
 }
 
+/// While a replica is down, a sentinel may find the master at its last address, and have it follow itself.
+#[tokio::test(start_paused = true)]
+async fn a_sentinel_with_an_old_address_does_not_take_the_master_away() {
+    let host = with_backup(&simulated().fault(Fault::OldAddresses), &an_older_one().await);
+    let cx = Context::on(Arc::new(host.clone()));
+    let snapshot = take(&cx, &backup::latest("/backups").snapshot()).await.expect("is found");
+    let restored = take(&cx, &servers().restore(&snapshot)).await.expect("is restored");
+    assert_eq!((restored.loaded, restored.replicas.len()), (2, 2));
+    assert!(host.calls().iter().any(|call| call.contains("CLIENT KILL")), "{:?}", host.calls());
+    assert!(ask(&cx, ours().healthy().replicas(2)).await.passes());
+}
+
 /// A replica nobody told the step of has newer data, and might be promoted.
 #[tokio::test(start_paused = true)]
 async fn a_replica_that_was_left_out_is_no_surprise() {

@@ -38,6 +38,8 @@ pub(super) struct Process {
     pub(super) loaded: usize,
     /// Until when it takes no writes.
     pub(super) paused_until: i64,
+    /// Whether a sentinel takes it for a replica.
+    pub(super) is_mistaken: bool,
 }
 
 /// What a sentinel knows for now.
@@ -231,6 +233,10 @@ impl Moment {
                 self.follow(&address, &master);
             }
         }
+        let is_mistaken = self.life.servers.get(&master).is_some_and(|process| process.is_mistaken);
+        if is_mistaken && self.world.servers[&master].follows.is_none() {
+            self.follow(&master, &master);
+        }
     }
 
     pub(super) fn is_linked(&self, address: &str) -> bool {
@@ -304,6 +310,7 @@ impl Moment {
             return;
         }
         let (run_id, history, now) = (self.id(), self.id(), self.now);
+        let others_are_down = self.world.servers.iter().any(|(other, server)| other != address && !server.up);
         let Some(server) = self.world.servers.get_mut(address) else { return };
         server.up = true;
         server.databases =
@@ -318,6 +325,7 @@ impl Moment {
             since: now,
             synced_at: now + SYNC,
             saved_at: now / 1000,
+            is_mistaken: fake.faults.contains(&Fault::OldAddresses) && others_are_down,
             ..Process::default()
         };
         self.life.servers.insert(address.to_owned(), process);

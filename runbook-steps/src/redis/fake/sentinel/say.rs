@@ -164,6 +164,14 @@ impl FakeSentinels {
                 ok()
             }
             ["CONFIG", "REWRITE"] | ["CLIENT", "PAUSE", _, "WRITE"] | ["CLIENT", "UNPAUSE"] => ok(),
+            ["CLIENT", "LIST"] => {
+                let name = if moment.life.servers[address].is_mistaken { "sentinel-d4d037d6-cmd" } else { "" };
+                Some(Ok(format!("id=8 addr=10.0.0.9:33518 laddr={address} name={name} age=23 cmd=ping")))
+            }
+            ["CLIENT", "KILL", "ID", "8"] => {
+                moment.life.servers.get_mut(address)?.is_mistaken = false;
+                Some(Ok("1".to_owned()))
+            }
             ["REPLICAOF", "NO", "ONE"] => {
                 if moment.world.servers[address].follows.is_some() {
                     moment.promote(address);
