@@ -808,6 +808,27 @@ mod tests {
     }
 
     #[test]
+    fn the_machine_that_a_run_is_about_is_not_elsewhere() {
+        for (target, host, expected) in [
+            ("container:web", "marb@container web", false),
+            ("ssh:web", "web", false),
+            ("container:web", "container db", true),
+            ("local", "localhost", false),
+        ] {
+            let mut events = Story::begins().step_of("0", "Pull", "git.pull", stored(&serde_json::json!(1))).events();
+            for event in &mut events {
+                match &mut event.what {
+                    What::RunBegan(began) => began.target = target.into(),
+                    What::StepBegan { host: at, .. } => *at = host.into(),
+                    _ => {}
+                }
+            }
+            let summary: Summary = events.iter().collect();
+            assert_eq!(summary.is_elsewhere(&summary.nodes()[0]), expected, "{host} of {target}");
+        }
+    }
+
+    #[test]
     fn a_replay_does_not_forget_what_the_first_execution_told() {
         let mut events = Story::begins().step("0", "Pull", StepEnd::Changed).step_begins("1", "Migrate").events();
         let mut resumed = Story::begins();
