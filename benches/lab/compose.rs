@@ -193,8 +193,10 @@ fn health(cleaning: &Project, rounds: usize) {
             let known = Timestamp::now();
             let container = docker::containers(&cx, [&name]).await.expect("is read").remove(0);
             let health = container.state.health.expect("has a health check");
-            let noted = health.log.iter().find(|probe| probe.exit_code == 0).and_then(|probe| probe.end);
             let began = container.state.started.expect("has begun");
+            // The log has those of its last life too.
+            let passed = health.log.iter().filter(|probe| probe.exit_code == 0).filter_map(|probe| probe.end);
+            let noted = passed.filter(|end| *end > began).min();
             [known, noted.expect("was healthy")].map(|at| at.duration_since(began).unsigned_abs())
         })
     };
