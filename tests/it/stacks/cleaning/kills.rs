@@ -7,7 +7,7 @@ use super::Cleaning;
 #[test]
 #[ignore = "needs the lab: tests/all runs it"]
 fn a_deployment_that_is_killed_anywhere_ends_whole() {
-    let number = |name, otherwise| std::env::var(name).map_or(otherwise, |text| text.parse().expect("a number"));
+    let number = |name, otherwise: usize| std::env::var(name).map_or(otherwise, |text| text.parse().expect("a number"));
     let (moments, first) = (number("RUNBOOK_LAB_KILLS", 50), number("RUNBOOK_LAB_KILLS_FROM", 0));
     // A deployment mostly waits, so a few of them go side by side.
     let lanes = moments.saturating_sub(first).div_ceil(10).clamp(1, 3);
