@@ -10,7 +10,7 @@ fn a_deployment_that_is_killed_anywhere_ends_whole() {
     let number = |name, otherwise: usize| std::env::var(name).map_or(otherwise, |text| text.parse().expect("a number"));
     let (moments, first) = (number("RUNBOOK_LAB_KILLS", 50), number("RUNBOOK_LAB_KILLS_FROM", 0));
     // A deployment mostly waits, so a few of them go side by side.
-    let lanes = moments.saturating_sub(first).div_ceil(10).clamp(1, 3);
+    let lanes = moments.saturating_sub(first).div_ceil(4).clamp(1, 3);
     std::thread::scope(|scope| {
         for lane in first..first + lanes {
             scope.spawn(move || killed_at((lane..moments).step_by(lanes), moments));
@@ -27,14 +27,16 @@ fn killed_at(at: impl Iterator<Item = usize>, moments: usize) {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let began = Instant::now();
     cleaning.ends("standard_deployment", &words, 0);
-    let each = began.elapsed().div_f64(moments as f64);
+    let mut whole = began.elapsed();
     let new = cleaning.state();
     back(&cleaning);
 
     for moment in at {
-        let mut runner = cleaning.begin("standard_deployment", &words).args(["--quiet"]).spawn().expect("it starts");
-        std::thread::sleep(each.mul_f64(moment as f64) + Duration::from_millis(100));
-        runner.kill().and_then(|()| runner.wait()).expect("it is killed");
+        // It may be quicker than the one before, and over by then.
+        while let Some(took) = killed_after(&cleaning, &words, whole.mul_f64(moment as f64 / moments as f64)) {
+            whole = took;
+            back(&cleaning);
+        }
         let how: &[&str] = if moment % 2 == 0 { &["--roll-back"] } else { &[] };
         if let Some(run) = cleaning.0.open_run() {
             let (code, text) = cleaning.0.resume(&run, how);
@@ -53,6 +55,20 @@ fn killed_at(at: impl Iterator<Item = usize>, moments: usize) {
         }
         assert_eq!(cleaning.state(), old, "{moment}");
     }
+}
+
+/// Kills a deployment after this time; how long it took where it was over before.
+fn killed_after(cleaning: &Cleaning, words: &[&str], after: Duration) -> Option<Duration> {
+    let mut runner = cleaning.begin("standard_deployment", words).args(["--quiet"]).spawn().expect("it starts");
+    let began = Instant::now();
+    while began.elapsed() < after + Duration::from_millis(100) {
+        if runner.try_wait().expect("it is there").is_some() {
+            return Some(began.elapsed());
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    runner.kill().and_then(|()| runner.wait()).expect("it is killed");
+    None
 }
 
 /// To the release before.
