@@ -19,8 +19,8 @@ impl Project {
         Images { project: self.clone(), how: How::Build, services: Vec::new(), fresh: false }
     }
 
-    /// Pulls the images of its services, those apart that are built here or whose `pull_policy` is never to. What their tags pointed at before is kept, and
-    /// gets its tag back on the way back.
+    /// Pulls the images of its services, those apart that are built here or whose `pull_policy` is never to. What their tags
+    /// pointed at before is kept, and gets its tag back on the way back.
     pub fn pull(&self) -> Images {
         Images { project: self.clone(), how: How::Pull, services: Vec::new(), fresh: false }
     }
