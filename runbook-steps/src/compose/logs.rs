@@ -127,7 +127,7 @@ impl Logs {
         let since = match self.since {
             // By the clock of the host, which need not be the one of the runner.
             Some(time) => Some(format!("{}s", time.as_secs_f64())),
-            None => container.state.started.map(|at| at.to_string()),
+            None => container.state.before_its_words().map(|at| at.to_string()),
         };
         let command = since.into_iter().fold(command, |command, since| command.arg("--since").arg(since));
         let command = command.arg(&container.id);

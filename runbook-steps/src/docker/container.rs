@@ -1,6 +1,6 @@
 //! Containers, as the engine knows them.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use runbook::{Command, Context, Result};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -128,6 +128,21 @@ impl Container {
     }
 }
 
+impl State {
+    /// A moment before all that it wrote in this life, and after what it wrote in the one before; `None` when all is of this
+    /// life. The engine notes the start when the program runs already, so that its first lines can be earlier than that.
+    pub(crate) fn before_its_words(&self) -> Option<Timestamp> {
+        let (started, finished) = (self.started?, self.finished?);
+        let rest = started.duration_since(finished);
+        let early = if rest.is_positive() { rest / 2 } else { UNNOTED };
+        Some(started.saturating_sub(early).unwrap_or(started))
+    }
+}
+
+/// How much earlier than its start a life may have begun, when it is over and nobody knows when the one before it ended. An
+/// engine waits longer than this before it starts a container again.
+const UNNOTED: SignedDuration = SignedDuration::from_millis(50);
+
 fn without_slash<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let name = String::deserialize(deserializer)?;
     Ok(name.trim_start_matches('/').to_owned())
@@ -239,5 +254,20 @@ mod tests {
             assert_eq!((container.name.as_str(), container.service.as_str(), container.number), ("db", "", 0));
             assert_eq!((container.is_up(), container.state.started), (true, None));
         }
+    }
+
+    /// Seen on the real one: a first line half a millisecond before the start.
+    #[test]
+    fn the_first_words_of_a_life_may_be_earlier_than_its_start() {
+        let at = |second: &str| Some(format!("2026-11-22T05:43:{second}Z").parse::<Timestamp>().expect("is a time"));
+        let before = |started, finished| {
+            let (status, error) = ("running".to_owned(), String::new());
+            State { status, out_of_memory: false, exit_code: 0, error, started, finished, health: None }
+                .before_its_words()
+        };
+        assert_eq!(before(None, None), None);
+        assert_eq!(before(at("26"), None), None, "all is of its first life");
+        assert_eq!(before(at("26"), at("24")), at("25"), "between the end of the last and the start of this");
+        assert_eq!(before(at("26"), at("30")), at("25.95"), "over, and the one before it ended nobody knows when");
     }
 }

@@ -39,7 +39,8 @@ struct Said {
 }
 
 impl Said {
-    /// A container that ends meanwhile is shown with dashes: nobody knows.
+    /// A container that ends meanwhile is shown with dashes, and one that cannot be measured with nothing of nothing, where one
+    /// without a limit has all there is: nobody knows.
     fn read(self) -> Result<Usage> {
         let unknown = || {
             Error::unknown(format!("Docker does not say what `{}` uses: {} {}", self.name, self.cpu, self.mem_usage))
@@ -47,6 +48,9 @@ impl Said {
         let cpu = self.cpu.trim_end_matches('%').parse().map_err(|_| unknown())?;
         let (memory, limit) = self.mem_usage.split_once('/').with_context(|| unknown().message().to_owned())?;
         let (memory, limit) = (bytes(memory).ok_or_else(unknown)?, bytes(limit).ok_or_else(unknown)?);
+        if limit.0 == 0 {
+            return Err(unknown().hint("it does not run, or its engine cannot measure it: the engine's log tells why"));
+        }
         Ok(Usage { name: self.name, cpu, memory, limit })
     }
 }
@@ -148,8 +152,10 @@ mod tests {
         let said = |cpu: &str, memory: &str| Said { name: "api".into(), cpu: cpu.into(), mem_usage: memory.into() };
         let usage = said("150.25%", "21.5MiB / 1GiB").read().expect("is read");
         assert_eq!((usage.cpu, usage.memory, usage.limit), (150.25, Bytes(22_544_384), Bytes(1 << 30)));
-        assert_eq!(said("0.00%", "0B / 0B").read().expect("is read").memory, Bytes(0));
-        let error = said("--", "-- / --").read().expect_err("is unknown");
-        assert_eq!(error.kind(), runbook::ErrorKind::Unknown);
+        assert_eq!(said("0.00%", "0B / 1GiB").read().expect("is read").memory, Bytes(0));
+        for (cpu, memory) in [("--", "-- / --"), ("0.00%", "0B / 0B")] {
+            let error = said(cpu, memory).read().expect_err("is unknown");
+            assert_eq!(error.kind(), runbook::ErrorKind::Unknown);
+        }
     }
 }

@@ -50,6 +50,23 @@ has_ended() { ! kill -0 "$1" 2>/dev/null; }
 # What an engine of ours has left of the networks of projects: only this lab has addresses there.
 project_bridges() { ip -o -4 address show | awk -v range="${lab_pool%0.0/16}" 'index($4, range) == 1 && $2 ~ /^br-/ { print $2 }'; }
 
+# systemd in a container mounts the control groups of the first version that this machine has not mounted. The engine takes
+# what it cannot find for a mistake, and measures no container from then on: it shall find them.
+control_groups_up() {
+    local controllers
+    { [ "$(id -u)" = 0 ] && ! grep -q ' /sys/fs/cgroup cgroup2 ' /proc/mounts; } || return 0
+    cut -d : -f 2 /proc/self/cgroup | while read -r controllers; do
+        case $controllers in '' | name=*) continue ;; esac
+        ! has_control_group "$controllers" || continue
+        mkdir -p "$lab_dir/cgroup/$controllers"
+        mount -t cgroup -o "$controllers" cgroup "$lab_dir/cgroup/$controllers"
+    done
+}
+
+has_control_group() {
+    awk -v wanted=",$1," '$3 == "cgroup" && index("," $4 ",", wanted) { found = 1 } END { exit !found }' /proc/mounts
+}
+
 # What the engine has left mounted, innermost first.
 mount_points() { awk -v dir="$lab_dir/" 'index($2, dir) == 1 { print $2 }' /proc/mounts | sort -r; }
 

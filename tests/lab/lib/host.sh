@@ -12,6 +12,7 @@ host_up() {
     fi
     ssh_up
     host_ready
+    control_groups_up
 }
 
 # Whether the container that runs is one of the image as it is now.

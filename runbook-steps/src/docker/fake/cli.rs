@@ -174,6 +174,8 @@ fn container(life: &Life) -> Value {
         let failures = u32::from(health == Health::Unhealthy);
         json!({"Status": health, "FailingStreak": failures, "Log": []})
     });
+    // The engine notes it when the program has said something already.
+    let noted = life.started.map(|at| at + 1);
     let mounts: Vec<Value> = life.volumes.iter().map(|name| json!({"Type": "volume", "Name": name})).collect();
     json!({
         "id": life.id, "name": format!("/{}", life.name), "image": life.image, "reference": life.reference,
@@ -181,7 +183,7 @@ fn container(life: &Life) -> Value {
         "created": time(Some(life.created)),
         "state": {
             "Status": life.status, "OOMKilled": life.out_of_memory, "ExitCode": life.exit_code, "Error": "",
-            "StartedAt": time(life.started), "FinishedAt": time(life.finished), "Health": health,
+            "StartedAt": time(noted), "FinishedAt": time(life.finished), "Health": health,
         },
         "restarts": life.restarts, "policy": life.policy, "terminal": false, "mounts": mounts,
     })

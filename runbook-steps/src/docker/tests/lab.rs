@@ -31,7 +31,11 @@ fn make(name: &str, label: &str) {
 
 /// The tags of a repository, and what they point at.
 fn seen(repository: &str) -> String {
-    docker(&["image", "ls", "--no-trunc", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}", repository])
+    let said = docker(&["image", "ls", "--no-trunc", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}", repository]);
+    // Docker sorts by age, and images of one second as it likes.
+    let mut lines: Vec<&str> = said.lines().collect();
+    lines.sort_unstable();
+    lines.join("\n")
 }
 
 /// Images and volumes whose names begin with this, gone when the test is over.

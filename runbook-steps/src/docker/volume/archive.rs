@@ -86,7 +86,7 @@ impl Step for Archive {
         if found != content {
             let what = format!("what `{}` holds is not what is in `{}`", self.path.display(), self.volume);
             let error = helper::differs(&what, &content, &found);
-            return Err(error.hint("something wrote to the volume meanwhile: stop what uses it, or have it save first"));
+            return Err(error.hint(helper::WRITTEN));
         }
         let (path, volume) = (self.path.clone(), self.volume.clone());
         let archive = VolumeArchive { checksum: checksum(cx, &path).await?, path, volume, content, files };

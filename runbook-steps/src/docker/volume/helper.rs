@@ -24,6 +24,12 @@ pub(crate) const UNPACK_SMALL: &str = r#"tar -xpzf - -C "$1""#;
 /// Has the same in the second directory as in the first, and nothing else.
 pub(crate) const COPY: &str = r#"find "$2" -mindepth 1 -maxdepth 1 -exec rm -rf {} + && cp -a "$1/." "$2/" && sync"#;
 
+/// What to do about a volume that changes while it is read.
+pub(super) const WRITTEN: &str = "something wrote to the volume meanwhile: stop what uses it, or have it save first";
+
+/// What tar says of a file that changes, or goes, while it is read.
+const CHANGED: [&str; 2] = ["changed as we read it", "File removed before we read it"];
+
 /// Where volumes are in the container.
 const PLACES: [&str; 2] = ["/first", "/second"];
 
@@ -58,7 +64,10 @@ impl Helper {
     pub(super) async fn pack(&self, cx: &Context, volume: &str, path: &std::path::Path) -> Result<()> {
         let script = if is_small(path) { PACK_SMALL } else { PACK };
         let pipeline = Pipeline::of(self.command(script, &[volume])).into_file(path, 0o600);
-        cx.pipe(&pipeline).await.map(drop)
+        cx.pipe(&pipeline).await.map(drop).map_err(|error| {
+            let is_written_to = error.lines().iter().any(|line| CHANGED.iter().any(|words| line.contains(words)));
+            if is_written_to { error.hint(WRITTEN) } else { error }
+        })
     }
 
     /// Unpacks a file into a volume.
