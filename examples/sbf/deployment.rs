@@ -4,7 +4,7 @@ use clap::Args;
 use runbook::prelude::*;
 use runbook::steps::backup::Guard;
 use runbook::steps::compose::Made;
-use runbook::steps::{alembic, disk, docker, git, postgres};
+use runbook::steps::{alembic, disk, docker, git, nginx, postgres};
 use serde::{Deserialize, Serialize};
 
 use crate::backups::proven_backup;
@@ -51,10 +51,11 @@ pub async fn migrate(run: &Run, sbf: &Sbf, guard: Guard) -> Result<()> {
 ///
 /// As many new instances as there are old ones come up beside them, and get no requests before all are healthy; then the old
 /// ones get none, and go. (`up --scale api=3` with a moved tag makes both anew at once, and nginx gives requests to whatever
-/// has the name of the service.) Web and workers follow.
+/// has the name of the service.) Web and workers follow meanwhile.
 #[procedure(target = sbf.on)]
 pub async fn roll_out(run: &Run, sbf: &Sbf) -> Result<()> {
     let (server, compose, balancer) = (sbf.server(run), sbf.compose(), sbf.balancer_host(run));
+    /// Who answers now: `docker compose ps api`.
     let old = server.look(async |cx| addresses_now(cx, sbf).await).await?;
     let beside = compose.scale("api", INSTANCES * 2).within(sbf.patience());
     let old = Sbf::balancer().servers(old);
@@ -63,19 +64,35 @@ pub async fn roll_out(run: &Run, sbf: &Sbf) -> Result<()> {
             run.on(server.host()).step("Start new instances beside the old", beside).await
         })
         .await?;
-    let new = all.of_service("api").iter().filter(|instance| instance.new);
-    let new = Sbf::balancer().servers(new.map(|instance| address(&instance.name)));
-    let alone = compose.scale("api", INSTANCES).within(sbf.patience());
-    balancer
-        .hold("Give requests to the new instances alone", new, async |run| {
-            run.on(server.host()).step("Let the old instances go", alone).await
-        })
-        .await?;
-    for service in ["web", "workers"] {
-        let up = compose.up().services([service]).no_deps().within(sbf.patience());
-        server.step(format!("Update {service}"), up).await?;
-    }
+    let new = all.of_service("api").iter().filter(|instance| instance.new).map(|instance| address(&instance.name));
+    let new = Sbf::balancer().servers(new);
+    run.both(
+        "Go over to what is new",
+        async |run| go_over(run, sbf, new).await,
+        async |run| update_the_others(run, sbf).await,
+    )
+    .await?;
     Ok(())
+}
+
+/// Go over to the new instances.
+///
+/// The old ones get no requests any more, and go.
+#[part]
+pub async fn go_over(run: &Run, sbf: &Sbf, new: nginx::Servers) -> Result<()> {
+    let (server, alone) = (sbf.server(run), sbf.compose().scale("api", INSTANCES).within(sbf.patience()));
+    sbf.balancer_host(run)
+        .hold("Give requests to the new instances alone", new, async |run| {
+            run.on(server.host()).step("Let the old instances go", alone).await.map(drop)
+        })
+        .await
+}
+
+/// Update what is beside the API.
+#[part]
+pub async fn update_the_others(run: &Run, sbf: &Sbf) -> Result<()> {
+    let up = sbf.compose().up().services(["web", "workers"]).no_deps().within(sbf.patience());
+    sbf.server(run).step("Update web and workers", up).await.map(drop)
 }
 
 /// The instances of the API that run, as nginx names them.

@@ -28,10 +28,10 @@ mod trouble;
 /// What procedures share, for their outlines.
 fn pieces() -> impl IntoIterator<Item = &'static runbook::Outline> {
     use backups::proven_backup;
-    use deployment::{migrate, verify};
+    use deployment::{go_over, migrate, update_the_others, verify};
     use setup::{code, log_in, settings};
     use trouble::{keep_the_logs, restart};
-    parts![proven_backup, migrate, verify, code, log_in, settings, keep_the_logs, restart]
+    parts![proven_backup, migrate, go_over, update_the_others, verify, code, log_in, settings, keep_the_logs, restart]
 }
 
 fn book() -> Book {

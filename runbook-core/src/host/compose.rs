@@ -1,4 +1,4 @@
-//! A service of a compose project, through `docker compose exec` or `docker compose run`.
+//! A service of a compose project, through `docker exec` or `docker compose run`.
 
 use std::ffi::OsString;
 use std::hash::{BuildHasher as _, RandomState};
@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::io::AsyncReadExt as _;
 
-use super::elsewhere::{Elsewhere, Way, host_elsewhere};
+use super::elsewhere::{Elsewhere, Way, errand, host_elsewhere};
 use super::{Control, Exit, Host, Local, Process};
 use crate::{Command, Error, Result};
 
@@ -158,6 +158,29 @@ impl Compose {
         command.args(index).arg(&self.service).args(words)
     }
 
+    /// The same in the container of this id: half the work, as Compose reads the files of the project every time.
+    fn exec_in(&self, id: &str, words: &[OsString]) -> Command {
+        Command::new("docker").args(["exec", "--interactive"]).args(self.user()).arg(id).args(words)
+    }
+
+    /// The id of the container that Compose would choose, when Docker says which.
+    async fn container_now(&self) -> Option<String> {
+        if self.program != ["docker", "compose"] {
+            return None;
+        }
+        let errand = errand::run(self.host.start(&self.running()).await.ok()?, b"").await.ok()?;
+        chosen(&String::from_utf8_lossy(&errand.stdout), self.index)
+    }
+
+    /// Prints the number and the id of each container of the service that runs.
+    fn running(&self) -> Command {
+        let labels = [("project", &self.project), ("service", &self.service), ("oneoff", &"False".to_owned())]
+            .map(|(name, value)| format!("label=com.docker.compose.{name}={value}"));
+        let format = "{{.Label \"com.docker.compose.container-number\"}} {{.ID}}";
+        let command = Command::new("docker").args(["container", "ls", "--no-trunc", "--format", format]);
+        labels.iter().fold(command, |command, label| command.arg("--filter").arg(label))
+    }
+
     fn run(&self, once: Once, name: &str, words: &[OsString]) -> Command {
         let command = self.command().args(["run", "--rm", "--no-deps", "-T", "--name", name]).args(self.user());
         match (once, words.split_first()) {
@@ -194,12 +217,27 @@ impl Way for Compose {
         if let Some(word) = words.iter().find(|word| word.to_str().is_none()) {
             return Err(Error::new(format!("`{}` is not text, and cannot be named in {}", word.display(), self.name)));
         }
-        let Some(once) = self.once else { return self.host.start(&self.exec(words)).await };
+        let Some(once) = self.once else {
+            // Where there is none, Compose knows best what to say of it.
+            let command = match self.container_now().await {
+                Some(id) => self.exec_in(&id, words),
+                None => self.exec(words),
+            };
+            return self.host.start(&command).await;
+        };
         let container = self.container();
         let process = self.host.start(&self.run(once, &container, words)).await?;
         let control = Container { inner: process.control, host: self.host.clone(), name: container, exit: None };
         Ok(Process { control: Box::new(control), ..process })
     }
+}
+
+/// The id of the container of this number, or of the lowest one.
+fn chosen(lines: &str, index: Option<u32>) -> Option<String> {
+    let numbered =
+        |line: &str| line.split_once(' ').and_then(|(number, id)| Some((number.parse().ok()?, id.to_owned())));
+    let all = lines.lines().filter_map(numbered).filter(|(number, _)| index.is_none_or(|index| index == *number));
+    all.min_by_key(|(number, _): &(u32, String)| *number).map(|(_, id)| id)
 }
 
 /// The container of one command. What ends the program that shows it does not end it, so it is ended by its name.
@@ -282,6 +320,23 @@ mod tests {
         let command = through.way.run(Once::ThroughEntryPoint, "name", &words(&["sh", "-c", "true"])).to_string();
         assert!(command.ends_with("--user app api sh -c true"), "{command}");
         assert_eq!(api.way.command().directory(), Some(std::path::Path::new("/opt/cleaning")));
+    }
+
+    #[test]
+    fn the_container_is_the_one_that_compose_would_choose() {
+        let api = Service::of("sbf", "api");
+        assert_eq!(
+            api.way.running().to_string(),
+            "docker container ls --no-trunc --format '{{.Label \"com.docker.compose.container-number\"}} {{.ID}}' \
+             --filter label=com.docker.compose.project=sbf --filter label=com.docker.compose.service=api \
+             --filter label=com.docker.compose.oneoff=False"
+        );
+        assert_eq!(chosen("10 c\n2 b\n3 a\n", None).as_deref(), Some("b"));
+        assert_eq!(chosen("10 c\n2 b\n3 a\n", Some(3)).as_deref(), Some("a"));
+        assert_eq!(chosen("10 c\n", Some(1)), None);
+        assert_eq!(chosen("", None), None);
+        let command = api.user("app").way.exec_in("c0ffee", &words(&["true"]));
+        assert_eq!(command.to_string(), "docker exec --interactive --user app c0ffee true");
     }
 
     #[test]

@@ -18,7 +18,7 @@ use super::{Control, Exit, Process};
 use crate::command::Value;
 use crate::{Command, Error, Result};
 
-mod errand;
+pub(super) mod errand;
 mod files;
 mod streams;
 

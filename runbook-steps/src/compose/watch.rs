@@ -11,7 +11,7 @@ use super::bell::Bell;
 use super::patience::Patience;
 use super::{Condition, Ending, Project, facts};
 use crate::docker::ask::{answer, docker};
-use crate::docker::{Container, failure};
+use crate::docker::{Container, container, failure};
 
 /// What services have to be, and for how long.
 #[derive(Debug, Clone)]
@@ -95,7 +95,7 @@ impl Watch<'_> {
     pub(super) async fn watch(&self, cx: &Context) -> Result<Seen> {
         let began = Instant::now();
         let mut bell = Bell::of(cx, self.project);
-        let (mut pasts, mut well) = (BTreeMap::new(), None::<(Instant, Vec<Life>)>);
+        let (mut pasts, mut well) = (BTreeMap::new(), None::<(Instant, Duration, Vec<Life>)>);
         let mut last = BTreeMap::new();
         loop {
             bell.listen().await;
@@ -106,15 +106,15 @@ impl Watch<'_> {
             let mut wait = LOOK;
             if ill.is_empty() {
                 let lives = lives(&now);
-                let since = match &well {
-                    Some((since, same)) if *same == lives => *since,
-                    _ => Instant::now(),
+                let (since, before) = match &well {
+                    Some((since, before, same)) if *same == lives => (*since, *before),
+                    _ => (Instant::now(), self.well_before(cx, &now).await.unwrap_or_default()),
                 };
-                let left = self.patience.window.saturating_sub(since.elapsed());
+                let left = self.patience.window.saturating_sub(before + since.elapsed());
                 if left.is_zero() {
                     return Ok(Seen::Well(now));
                 }
-                well = Some((since, lives));
+                well = Some((since, before, lives));
                 wait = wait.min(left);
             } else {
                 well = None;
@@ -126,6 +126,21 @@ impl Watch<'_> {
             }
             bell.ring(wait).await?;
         }
+    }
+
+    /// How long they have been well that were just seen to be, by what their engine has noted; `None` when it does not say. One
+    /// that was restarted has to have come up first.
+    async fn well_before(&self, cx: &Context, now: &BTreeMap<String, Vec<Container>>) -> Option<Duration> {
+        if self.patience.window.is_zero() {
+            return None;
+        }
+        let since = |container: &Container| {
+            let steady = if container.restarts > 0 { STEADY } else { Duration::ZERO };
+            container.state.since()?.checked_add(steady).ok()
+        };
+        let all: Option<Vec<Timestamp>> = now.values().flatten().map(since).collect();
+        let last = all?.into_iter().max()?;
+        container::clock(cx).await.ok()?.duration_since(last).try_into().ok()
     }
 
     /// What is not well, seen against what was seen before.

@@ -1,7 +1,7 @@
 //! Containers, as the engine knows them.
 
 use jiff::{SignedDuration, Timestamp};
-use runbook::{Command, Context, Result};
+use runbook::{Command, Context, Explain as _, Result};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::ask::{answer, ask, change, docker, lines};
@@ -137,6 +137,20 @@ impl State {
         let early = if rest.is_positive() { rest / 2 } else { UNNOTED };
         Some(started.saturating_sub(early).unwrap_or(started))
     }
+
+    /// Since when it has been as it is, by what the engine has noted: since the first of its last probes that all passed, and
+    /// without a health check since its life began or ended.
+    pub(crate) fn since(&self) -> Option<Timestamp> {
+        let began = self.started.max(self.finished)?;
+        match &self.health {
+            Some(health) if health.status != "none" => {
+                let passed = health.log.iter().rev().take_while(|probe| probe.exit_code == 0);
+                // The log has those of the life before too.
+                passed.filter_map(|probe| probe.end).filter(|end| *end > began).min()
+            }
+            _ => Some(began),
+        }
+    }
 }
 
 /// How much earlier than its start a life may have begun, when it is over and nobody knows when the one before it ended. An
@@ -189,6 +203,13 @@ pub async fn containers<T: AsRef<str>>(cx: &Context, names: impl IntoIterator<It
         return lines(&command, &output);
     }
     Err(failure::of(cx, &command, &output))
+}
+
+/// What time it is by the clock of the engine, which need not be the one of the runner.
+pub(crate) async fn clock(cx: &Context) -> Result<Timestamp> {
+    let command = docker(["info", "--format", "{{.SystemTime}}"]);
+    let said = ask(cx, &command).await?;
+    said.text()?.trim().parse().with_context(|| format!("understand what `{command}` says"))
 }
 
 /// The containers, running or not, that have all of these properties: `label=…`, `volume=…`, `ancestor=…`.

@@ -72,14 +72,18 @@ pub(super) async fn ensure_accepted(cx: &Context, server: &Nginx) -> Result<()> 
 pub(super) async fn workers(cx: &Context, server: &Nginx) -> Result<Workers> {
     let path = &server.pid_file;
     let not_running = || format!("nginx is not running: `{}` holds no process number", path.display());
-    let Some(_) = cx.files().stat(path).await? else {
-        return Err(Error::new(not_running()).hint("start it first, and reload afterwards"));
+    let text = match cx.files().read(path).await {
+        Ok(content) => String::from_utf8_lossy(&content).into_owned(),
+        Err(error) if cx.files().stat(path).await?.is_some() => return Err(error),
+        Err(_) => return Err(Error::new(not_running()).hint("start it first, and reload afterwards")),
     };
-    let text = String::from_utf8_lossy(&cx.files().read(path).await?).into_owned();
-    let master = text.trim().parse().ok().with_context(not_running)?;
-    let output = cx.run(&commands::workers(master)).await?;
-    let serving = |line: &&str| line.contains("worker process") && !line.contains("shutting down");
-    let workers: Vec<u32> = output.lossy().lines().filter(serving).filter_map(pid).collect();
+    workers_of(cx, text.trim().parse().ok().with_context(not_running)?).await
+}
+
+/// The workers of this master that take requests.
+pub(super) async fn workers_of(cx: &Context, master: u32) -> Result<Workers> {
+    let living = living(cx, master).await?;
+    let workers: Vec<u32> = living.into_iter().filter(|worker| worker.serves).map(|worker| worker.pid).collect();
     if workers.is_empty() {
         return Err(Error::new(format!("nginx is not running: process {master} has no workers"))
             .hint("start it first, and reload afterwards"));
@@ -87,12 +91,21 @@ pub(super) async fn workers(cx: &Context, server: &Nginx) -> Result<Workers> {
     Ok(Workers { master, workers })
 }
 
-/// All workers of a master, those too that only end what they have begun.
-pub(super) async fn children(cx: &Context, master: u32) -> Result<Vec<u32>> {
-    let output = cx.run(&commands::workers(master)).await?;
-    Ok(output.lossy().lines().filter(|line| line.contains("worker process")).filter_map(pid).collect())
+/// A worker that lives, and whether it takes requests: one that does not only ends those it has begun.
+pub(super) struct Living {
+    pub(super) pid: u32,
+    serves: bool,
 }
 
-fn pid(line: &str) -> Option<u32> {
-    line.split_whitespace().next()?.parse().ok()
+/// All workers of a master.
+pub(super) async fn living(cx: &Context, master: u32) -> Result<Vec<Living>> {
+    let output = cx.run(&commands::workers(master)).await?;
+    let lines = output.lossy();
+    let workers = lines.lines().filter(|line| line.contains("worker process"));
+    Ok(workers
+        .filter_map(|line| {
+            let pid = line.split_whitespace().next()?.parse().ok()?;
+            Some(Living { pid, serves: !line.contains("shutting down") })
+        })
+        .collect())
 }

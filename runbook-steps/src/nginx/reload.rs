@@ -49,7 +49,7 @@ pub(super) async fn prove(cx: &Context, server: &Nginx) -> Result<Reloaded> {
     cx.run(&commands::reload(server)).await?;
     let began = tokio::time::Instant::now();
     loop {
-        let now = facts::workers(cx, server).await;
+        let now = facts::workers_of(cx, before.master).await;
         if let Ok(now) = &now
             && now.workers.iter().all(|worker| !before.workers.contains(worker))
         {

@@ -116,17 +116,17 @@ impl Balancer {
         Ok(all)
     }
 
-    /// Writes another inside, and sees that nginx goes by it and by nothing older.
-    async fn load(&self, cx: &Context, path: &Path, block: &str) -> Result<Reloaded> {
-        let old = read(cx, path).await?;
-        self.put(cx, path, &format!("{MARK}\n{block}")).await?;
+    /// Writes another inside into the file that holds this text, and sees that nginx goes by it and by nothing older.
+    async fn load(&self, cx: &Context, path: &Path, old: &str, block: &str) -> Result<Reloaded> {
+        self.put(cx, path, old, &format!("{MARK}\n{block}")).await?;
         match self.go_by_it(cx).await {
             Ok(reloaded) => {
-                self.put(cx, path, block).await?;
+                // Others may have written to it meanwhile.
+                self.put(cx, path, &read(cx, path).await?, block).await?;
                 Ok(reloaded)
             }
             Err(error) => {
-                write(cx, path, &old)
+                write(cx, path, old)
                     .await
                     .with_context(|| format!("put `{}` back after: {error:#}", path.display()))?;
                 Err(error.context(format!("change the upstream {}", self.upstream)))
@@ -140,9 +140,8 @@ impl Balancer {
         Ok(reloaded)
     }
 
-    async fn put(&self, cx: &Context, path: &Path, block: &str) -> Result<()> {
-        let text = read(cx, path).await?;
-        let changed = config::with_upstream_block(&text, &self.upstream, block)
+    async fn put(&self, cx: &Context, path: &Path, text: &str, block: &str) -> Result<()> {
+        let changed = config::with_upstream_block(text, &self.upstream, block)
             .with_context(|| format!("`{}` has no upstream `{}` any more", path.display(), self.upstream))?;
         if changed == text { Ok(()) } else { write(cx, path, &changed).await }
     }
@@ -151,8 +150,8 @@ impl Balancer {
     async fn end_of_older(&self, cx: &Context, reloaded: &Reloaded) -> Result<()> {
         let began = Instant::now();
         loop {
-            let living = facts::children(cx, reloaded.now.master).await?;
-            let older = living.iter().filter(|pid| !reloaded.now.workers.contains(pid)).count();
+            let living = facts::living(cx, reloaded.now.master).await?;
+            let older = living.iter().filter(|worker| !reloaded.now.workers.contains(&worker.pid)).count();
             if older == 0 {
                 return Ok(());
             }
@@ -243,7 +242,8 @@ impl Step for Servers {
 
     async fn apply(&self, cx: &Context, before: &ServersBefore) -> Result<ServersLoaded> {
         let block = config::with_servers(&before.block, &self.wanted(&config::servers(&before.block))?);
-        let reloaded = self.balancer.load(cx, &before.path, &block).await?;
+        let text = read(cx, &before.path).await?;
+        let reloaded = self.balancer.load(cx, &before.path, &text, &block).await?;
         Ok(Self::loaded(before.path.clone(), &block, Some(reloaded)))
     }
 }
@@ -255,7 +255,7 @@ impl Rollback for Servers {
         if config::upstream_block(&text, &self.balancer.upstream) == Some(&*before.block) {
             return Ok(());
         }
-        self.balancer.load(cx, &before.path, &before.block).await.map(drop)
+        self.balancer.load(cx, &before.path, &text, &before.block).await.map(drop)
     }
 }
 

@@ -6,9 +6,9 @@ use crate::host::{Exit, Process};
 use crate::{Error, Result};
 
 /// What came of it.
-pub(super) struct Errand {
+pub(in crate::host) struct Errand {
     exit: Exit,
-    pub(super) stdout: Vec<u8>,
+    pub(in crate::host) stdout: Vec<u8>,
     stderr: Vec<u8>,
 }
 
@@ -33,7 +33,7 @@ impl Errand {
 }
 
 /// Feeds it, reads what it prints, and waits for its end.
-pub(super) async fn run(mut process: Process, input: &[u8]) -> Result<Errand> {
+pub(in crate::host) async fn run(mut process: Process, input: &[u8]) -> Result<Errand> {
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     let stdin = process.stdin.take();
     let feed = async {

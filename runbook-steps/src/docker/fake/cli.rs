@@ -10,13 +10,19 @@ use serde_json::{Value, json};
 
 use super::engine::Engine;
 use super::life::{Health, Life};
-use super::{helper, project, unknown};
+use super::{exec, helper, project, unknown};
 use crate::docker::Reference;
 
 pub(super) fn docker(engine: &mut Engine<'_, Call<'_>>, args: &[&str]) -> Output {
     match args {
         ["compose", ..] => Output::failed(1, "docker: 'compose' is not a docker command.\nSee 'docker --help'\n"),
-        ["container", "ls", "--all", "--quiet", "--no-trunc", filters @ ..] => list(engine, filters),
+        ["container", "ls", "--all", "--quiet", "--no-trunc", filters @ ..] => {
+            lines(listed(engine, filters).map(|life| &life.id))
+        }
+        ["container", "ls", "--no-trunc", "--format", _, filters @ ..] => lines(
+            listed(engine, filters).filter(|life| life.is_up()).map(|life| format!("{} {}", life.number, life.id)),
+        ),
+        ["exec", rest @ ..] => exec::exec_in(engine, rest),
         ["container", "inspect", "--format", _, names @ ..] => inspect(engine, names),
         ["container", verb @ ("stop" | "restart"), ids @ ..] => each(engine, ids, |engine, id| {
             engine.stop(id);
@@ -30,6 +36,7 @@ pub(super) fn docker(engine: &mut Engine<'_, Call<'_>>, args: &[&str]) -> Output
         }),
         ["container", "logs", rest @ ..] => logs(engine, rest),
         ["events", rest @ ..] => events(engine, rest),
+        ["info", "--format", "{{.SystemTime}}"] => Output::ok(format!("{}\n", time(Some(engine.now)))),
         ["network", "ls", "--quiet", "--no-trunc", "--filter", filter] => {
             let name = filter.trim_start_matches("label=com.docker.compose.project=");
             let all = engine.store.networks.iter().filter(|(_, project)| *project == name);
@@ -130,9 +137,10 @@ pub(super) fn time(at: Option<u64>) -> String {
     at.map_or_else(|| "0001-01-01T00:00:00Z".to_owned(), |at| at.to_string())
 }
 
-fn list(engine: &Engine<'_, Call<'_>>, filters: &[&str]) -> Output {
+/// The containers that have all of these properties.
+fn listed<'a>(engine: &'a Engine<'_, Call<'_>>, filters: &'a [&str]) -> impl Iterator<Item = &'a Life> {
     let filters: Vec<&str> = filters.iter().copied().filter(|word| *word != "--filter").collect();
-    let is = |life: &&Life| {
+    let is = move |life: &&Life| {
         filters.iter().all(|filter| match filter.split_once('=') {
             Some(("label", label)) => match label.split_once('=') {
                 Some(("com.docker.compose.project", project)) => life.project == project,
@@ -145,7 +153,7 @@ fn list(engine: &Engine<'_, Call<'_>>, filters: &[&str]) -> Output {
             _ => false,
         })
     };
-    lines(engine.store.containers.iter().filter(is).map(|life| &life.id))
+    engine.store.containers.iter().filter(is)
 }
 
 fn inspect(engine: &Engine<'_, Call<'_>>, names: &[&str]) -> Output {

@@ -18,6 +18,16 @@ pub(super) fn exec(engine: &mut Engine<'_, Call<'_>>, project: &Project, args: &
     Ok(inside(engine, words))
 }
 
+/// `docker exec`, in a container that runs.
+pub(super) fn exec_in(engine: &mut Engine<'_, Call<'_>>, args: &[&str]) -> Output {
+    let Some((name, words)) = target(args) else { return unknown("docker exec", args) };
+    match engine.container(name) {
+        Some(life) if life.is_up() => inside(engine, words),
+        Some(life) => Output::failed(1, format!("Error response from daemon: Container {} is not running\n", life.id)),
+        None => Output::failed(1, format!("Error response from daemon: No such container: {name}\n")),
+    }
+}
+
 /// `docker compose run`, for which nothing need run but an image must be there.
 pub(super) fn run(engine: &mut Engine<'_, Call<'_>>, project: &Project, args: &[&str]) -> Result<Output, String> {
     let (service, words) = target(args).ok_or("it wants a service and a command")?;
