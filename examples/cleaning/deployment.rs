@@ -205,9 +205,15 @@ pub async fn migrate(run: &Run, to: &To, guard: Guard) -> Result<()> {
 }
 
 /// Step 7: all services.
+///
+/// The application first and by itself: with everything at once, Compose makes the proxy anew too, and starts nobody before
+/// that has stopped.
 #[part]
 pub async fn start(run: &Run, cleaning: &Cleaning) -> Result<()> {
-    let up = cleaning.compose().up().stable_for(3.seconds()).within(cleaning.patience());
-    cleaning.server(run).step("Start all services", up).await?;
+    let server = cleaning.server(run);
+    let application = cleaning.compose().up().services(APPLICATION).within(cleaning.patience());
+    server.step("Start the application", application).await?;
+    let all = cleaning.compose().up().stable_for(3.seconds()).within(cleaning.patience());
+    server.step("Start all services", all).await?;
     Ok(())
 }
