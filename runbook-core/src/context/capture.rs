@@ -18,7 +18,7 @@ use crate::host::{Control, Exit};
 use crate::{Error, ErrorKind, Result};
 
 /// How long a process group that was asked to end may take, before it is killed.
-const GRACE: Duration = if cfg!(test) { Duration::from_secs(2) } else { Duration::from_secs(5) };
+const GRACE: Duration = if cfg!(test) { Duration::from_millis(800) } else { Duration::from_secs(5) };
 pub(super) async fn run(cx: &Context, command: &Command) -> Result<Output> {
     if cx.is_cancelled() {
         return Err(stopped());

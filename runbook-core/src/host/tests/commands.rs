@@ -82,18 +82,30 @@ async fn until(cx: &Context, seconds: u32, wanted: impl Fn(usize) -> bool) {
     tokio::time::timeout(Duration::from_secs(60), reached).await.expect("gets there");
 }
 
+/// Waits until both of them sleep. Before that the words are those of a shell, of a command that is only being started: to
+/// stop that is another matter.
+async fn until_asleep(cx: &Context, seconds: u32) {
+    let each = "for at in /proc/[0-9]*; do tr '\\0' ' ' <$at/cmdline; echo; done 2>/dev/null";
+    let script = format!("{each} | grep -c '^sleep {seconds}[.]5 $' | grep -qx 2");
+    let asleep = async {
+        while !cx.run(&sh(&script).expect([0, 1])).await.expect("looks").success() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), asleep).await.expect("gets there");
+}
+
 pub(super) async fn end_as_a_group(cx: &Context, marker: u32) {
     let asleep = sh(&format!("sleep {marker}.5 & sleep {marker}.5"));
     // A run that stops.
     let (stopping, cancel) = cx.stoppable();
     let stop = async {
-        until(cx, marker, |sleepers| sleepers > 0).await;
+        until_asleep(cx, marker).await;
         cancel.cancel();
     };
     let (result, ()) = tokio::join!(stopping.run(&asleep), stop);
     assert_eq!(result.expect_err("was stopped").kind(), ErrorKind::Stopped);
-    // It may have been stopped while it was being started: then it is ended once it is known what there is to end.
-    until(cx, marker, |sleepers| sleepers == 0).await;
+    assert_eq!(sleepers(cx, marker).await, 0, "nothing is left when it returns");
     // A deadline, and a group that does not listen.
     let deaf = sh(&format!("trap '' TERM; sleep {marker}.5 & sleep {marker}.5")).deadline(Duration::from_millis(300));
     let error = cx.run(&deaf).await.expect_err("takes too long");
