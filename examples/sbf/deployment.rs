@@ -71,8 +71,8 @@ pub async fn roll_out(run: &Run, sbf: &Sbf) -> Result<()> {
         async |run| go_over(run, sbf, new).await,
         async |run| update_the_others(run, sbf).await,
     )
-    .await?;
-    Ok(())
+    .await
+    .map(drop)
 }
 
 /// Go over to the new instances.

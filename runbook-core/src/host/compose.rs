@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::io::AsyncReadExt as _;
 
+use super::container;
 use super::elsewhere::{Elsewhere, Way, errand, host_elsewhere};
 use super::{Control, Exit, Host, Local, Process};
 use crate::{Command, Error, Result};
@@ -160,7 +160,7 @@ impl Compose {
 
     /// The same in the container of this id: half the work, as Compose reads the files of the project every time.
     fn exec_in(&self, id: &str, words: &[OsString]) -> Command {
-        Command::new("docker").args(["exec", "--interactive"]).args(self.user()).arg(id).args(words)
+        container::exec("docker", self.user.as_deref(), id, words)
     }
 
     /// The id of the container that Compose would choose, when Docker says which.
@@ -272,14 +272,8 @@ impl Control for Container {
 async fn signal(host: &Arc<dyn Host>, name: &str, force: bool) -> bool {
     let signal = if force { "--signal=KILL" } else { "--signal=TERM" };
     let command = Command::new("docker").args(["kill", signal, name]);
-    let Ok(mut process) = host.start(&command).await else { return false };
-    drop(process.stdin.take());
-    let mut said = Vec::new();
-    for stream in [process.stdout.take(), process.stderr.take()].into_iter().flatten() {
-        let mut stream = stream;
-        let _ = stream.read_to_end(&mut said).await;
-    }
-    matches!(process.control.wait().await, Ok(Exit::Code(0)))
+    let Ok(process) = host.start(&command).await else { return false };
+    errand::run(process, b"").await.is_ok_and(|errand| errand.is_done())
 }
 
 impl Drop for Container {

@@ -1,6 +1,6 @@
 //! A container, through `docker exec` or a program that takes the same words.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -61,6 +61,12 @@ impl Container {
     }
 }
 
+/// These words in a container, through `docker` or a program that takes the same.
+pub(super) fn exec(program: impl AsRef<OsStr>, user: Option<&str>, container: &str, words: &[OsString]) -> Command {
+    let user = user.into_iter().flat_map(|user| ["--user", user]);
+    Command::new(program).args(["exec", "--interactive"]).args(user).arg(container).args(words)
+}
+
 #[async_trait]
 impl Way for Exec {
     fn name(&self) -> &str {
@@ -72,9 +78,7 @@ impl Way for Exec {
         if let Some(word) = words.iter().find(|word| word.to_str().is_none()) {
             return Err(Error::new(format!("`{}` is not text, and cannot be named in {}", word.display(), self.name)));
         }
-        let user = self.user.iter().flat_map(|user| ["--user", user]);
-        let command = Command::new(&self.program).args(["exec", "--interactive"]).args(user).arg(&self.container);
-        self.host.start(&command.args(words)).await
+        self.host.start(&exec(&self.program, self.user.as_deref(), &self.container, words)).await
     }
 }
 

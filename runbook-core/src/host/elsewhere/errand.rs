@@ -13,7 +13,7 @@ pub(in crate::host) struct Errand {
 }
 
 impl Errand {
-    pub(super) fn is_done(&self) -> bool {
+    pub(in crate::host) fn is_done(&self) -> bool {
         self.exit == Exit::Code(0)
     }
 
