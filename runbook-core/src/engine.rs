@@ -41,7 +41,8 @@ pub(crate) struct Engine {
     pub(crate) on_failure: OnFailure,
     pub(crate) mode: Mode,
     pub(crate) again: Again,
-    /// The first effect that was refused, and why. A procedure that swallows this error does not end well.
+    /// Why the first effect was refused that would have gone on with a run that stops. A procedure that swallows this error
+    /// does not end well.
     pub(crate) refused: OnceLock<Error>,
     /// Whether anything was, or may have been, changed.
     pub(crate) changed: AtomicBool,

@@ -89,14 +89,18 @@ impl Again {
 }
 
 impl Engine {
-    /// Why nothing new may happen in this scope. A procedure that swallows this error does not end well.
+    /// Why nothing new may happen in this scope. Whoever swallows this error does not end well: a scope that is halted fails
+    /// when it is left, and when it is the whole run that stops, so does the procedure.
     pub(crate) fn refuse(&self, scope: &Scope) -> Option<Error> {
         if let Mode::Verify = self.mode {
             return Some(Error::of(ErrorKind::Horizon, "the journal ends here"));
         }
         let reason = self.refused.get().filter(|reason| super::stops_here(reason)).cloned();
         let reason = reason.or_else(|| scope.halted())?;
-        let _ = self.refused.set(reason.clone());
+        let of_the_run = if super::stops_here(&reason) { Some(reason.clone()) } else { scope.halted_run() };
+        if let Some(of_the_run) = of_the_run {
+            let _ = self.refused.set(of_the_run);
+        }
         Some(reason)
     }
 

@@ -143,6 +143,11 @@ impl Scope {
         })
     }
 
+    /// Why nothing new may happen in the whole run.
+    pub(crate) fn halted_run(&self) -> Option<Error> {
+        self.chain().last().and_then(Self::halted)
+    }
+
     /// The titles of this scope and those around it, outermost first.
     pub(crate) fn titles(&self) -> Vec<String> {
         let mut titles = self.parent.as_ref().map(|parent| parent.titles()).unwrap_or_default();

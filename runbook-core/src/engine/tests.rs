@@ -459,3 +459,56 @@ proptest! {
         })?;
     }
 }
+
+fn set(name: &str) -> Op {
+    Op::Set { name: name.to_owned(), fails: None }
+}
+
+/// Bodies that fail with something refused inside: a branch beside the one that fails, or what would settle.
+fn failing_bodies() -> [Vec<Op>; 3] {
+    [
+        vec![Op::Both { a: vec![set("a1"), Op::Fail], b: vec![set("b1"), set("b2"), set("b3")] }],
+        vec![Op::Each { items: vec![vec![set("a1"), Op::Fail], vec![set("b1"), set("b2"), set("b3")]] }],
+        vec![set("a1"), Op::Beside { ops: vec![set("b1"), Op::Fail] }],
+    ]
+}
+
+/// A procedure that goes another way after this failed.
+fn another_way(body: Vec<Op>) -> Vec<Op> {
+    vec![Op::Scope { ops: body, caught: true }, set("another")]
+}
+
+#[test]
+fn a_procedure_goes_another_way_after_a_scope_that_failed() {
+    with_time(|| {
+        for body in failing_bodies() {
+            let life = Life::new();
+            let mut expected = life.world.state().values;
+            expected.insert("another".to_owned(), 1);
+            let finished = life.begin(&another_way(body), ENOUGH).expect("it ends").expect("it begins");
+            assert_eq!(finished.outcome(), Outcome::Done, "{finished:?}");
+            assert_eq!(life.world.state().values, expected);
+        }
+    });
+}
+
+#[test]
+fn a_procedure_goes_another_way_wherever_the_rollback_of_the_scope_is_cut_off() {
+    with_time(|| {
+        for body in failing_bodies() {
+            let ops = another_way(body);
+            for kill in 0.. {
+                let life = Life::new();
+                if life.begin(&ops, kill).is_some() {
+                    break;
+                }
+                if life.run().is_none() {
+                    continue;
+                }
+                let finished = life.resume(Resume::Continue, ENOUGH).expect("it ends").expect("it resumes");
+                assert_eq!(finished.outcome(), Outcome::Done, "after {kill} polls: {finished:?}");
+                assert_eq!(life.world.state().values.get("another"), Some(&1), "after {kill} polls");
+            }
+        }
+    });
+}
