@@ -1,9 +1,16 @@
-//! A client that asks without pause, as users do.
+//! A client that asks without pause, as users do: none of them waits for the answer of another.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use runbook::prelude::Units as _;
+use runbook::steps::http;
+use runbook::{Check as _, Context};
+use tokio::time::MissedTickBehavior;
+
+use super::runtime;
 
 /// What a client saw.
 #[derive(Debug, Clone, Copy, Default)]
@@ -25,37 +32,39 @@ pub(crate) fn beside<R>(url: &str, body: impl FnOnce() -> R) -> (R, Seen) {
     })
 }
 
+/// Asks a hundred times a second. A request that waits in vain for its two seconds does not hide that the next one would not.
 fn ask(url: &str, over: &AtomicBool) -> Seen {
-    let agent = Agent::new();
-    let mut seen = Seen::default();
-    let mut good = Instant::now();
-    loop {
-        let last = over.load(Ordering::Relaxed);
-        if agent.is_good(url) {
-            seen.gap = seen.gap.max(good.elapsed());
-            good = Instant::now();
-            if last {
-                return seen;
+    let (probe, cx) = (http::get(url).timeout(2.seconds()), Context::local());
+    let ask = async |last: bool| {
+        let asked = Instant::now();
+        (asked, last, probe.check(&cx).await.is_ok_and(|finding| finding.passes()))
+    };
+    let answers = runtime().block_on(async {
+        let (mut answers, mut waiting) = (Vec::new(), FuturesUnordered::new());
+        let mut pace = tokio::time::interval(10.millis());
+        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                Some((asked, last, good)) = waiting.next() => {
+                    answers.push((asked, good));
+                    if good && last {
+                        return answers;
+                    }
+                }
+                _ = pace.tick() => waiting.push(ask(over.load(Ordering::Relaxed))),
             }
-        } else {
-            seen.bad += 1;
         }
-        std::thread::sleep(5.millis());
-    }
+    });
+    Seen::of(answers)
 }
 
-/// One request after the other.
-struct Agent(tokio::runtime::Runtime);
-
-impl Agent {
-    fn new() -> Self {
-        Self(tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime"))
-    }
-
-    fn is_good(&self, url: &str) -> bool {
-        use runbook::steps::http;
-        let probe = http::get(url).timeout(2.seconds());
-        let asked = self.0.block_on(async { runbook::Check::check(&probe, &runbook::Context::local()).await });
-        asked.is_ok_and(|finding| finding.passes())
+impl Seen {
+    fn of(mut answers: Vec<(Instant, bool)>) -> Self {
+        answers.sort();
+        let bad = answers.iter().filter(|(_, good)| !good).count() as u64;
+        let good: Vec<Instant> = answers.iter().filter(|(_, good)| *good).map(|(asked, _)| *asked).collect();
+        let gaps = good.windows(2).map(|pair| pair[1].duration_since(pair[0]));
+        Self { gap: gaps.max().unwrap_or_default(), bad }
     }
 }
