@@ -67,43 +67,45 @@ pub(super) async fn keep_secrets(cx: &Context) {
     assert_eq!(output.text().expect("is text"), format!("0\n{size}\n{size}\n[redacted]"));
 }
 
-/// How many processes of the host sleep for this many seconds.
-pub(super) async fn sleepers(cx: &Context, seconds: u32) -> usize {
-    let script = format!("cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' | grep -o 'sleep {seconds}[.]5' | wc -l");
-    cx.run(&sh(&script)).await.expect("ends well").text().expect("is text").trim().parse().expect("a number")
+/// Counts the processes of the host that have this sleep in their words.
+fn sleeping(seconds: u32) -> String {
+    format!("cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' | grep -o 'sleep {seconds}[.]5' | wc -l")
 }
 
-async fn until(cx: &Context, seconds: u32, wanted: impl Fn(usize) -> bool) {
+/// Counts those that really sleep. Before that the words are those of a shell, of a command that is only being started: to
+/// stop that is another matter.
+fn asleep(seconds: u32) -> String {
+    let each = "for at in /proc/[0-9]*; do tr '\\0' ' ' <$at/cmdline; echo; done 2>/dev/null";
+    format!("{each} | grep '^sleep {seconds}[.]5 $' | wc -l")
+}
+
+async fn count(cx: &Context, script: &str) -> usize {
+    cx.run(&sh(script)).await.expect("ends well").text().expect("is text").trim().parse().expect("a number")
+}
+
+/// How many processes of the host sleep for this many seconds.
+pub(super) async fn sleepers(cx: &Context, seconds: u32) -> usize {
+    count(cx, &sleeping(seconds)).await
+}
+
+async fn until(cx: &Context, script: String, wanted: impl Fn(usize) -> bool) {
     let reached = async {
-        while !wanted(sleepers(cx, seconds).await) {
+        while !wanted(count(cx, &script).await) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
     tokio::time::timeout(Duration::from_secs(60), reached).await.expect("gets there");
 }
 
-/// Waits until both of them sleep. Before that the words are those of a shell, of a command that is only being started: to
-/// stop that is another matter.
-async fn until_asleep(cx: &Context, seconds: u32) {
-    let each = "for at in /proc/[0-9]*; do tr '\\0' ' ' <$at/cmdline; echo; done 2>/dev/null";
-    let script = format!("{each} | grep -c '^sleep {seconds}[.]5 $' | grep -qx 2");
-    let asleep = async {
-        while !cx.run(&sh(&script).expect([0, 1])).await.expect("looks").success() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(60), asleep).await.expect("gets there");
-}
-
 pub(super) async fn end_as_a_group(cx: &Context, marker: u32) {
-    let asleep = sh(&format!("sleep {marker}.5 & sleep {marker}.5"));
+    let both = sh(&format!("sleep {marker}.5 & sleep {marker}.5"));
     // A run that stops.
     let (stopping, cancel) = cx.stoppable();
     let stop = async {
-        until_asleep(cx, marker).await;
+        until(cx, asleep(marker), |asleep| asleep == 2).await;
         cancel.cancel();
     };
-    let (result, ()) = tokio::join!(stopping.run(&asleep), stop);
+    let (result, ()) = tokio::join!(stopping.run(&both), stop);
     assert_eq!(result.expect_err("was stopped").kind(), ErrorKind::Stopped);
     assert_eq!(sleepers(cx, marker).await, 0, "nothing is left when it returns");
     // A deadline, and a group that does not listen.
@@ -113,13 +115,13 @@ pub(super) async fn end_as_a_group(cx: &Context, marker: u32) {
     assert_eq!(sleepers(cx, marker).await, 0, "nothing is left when it returns");
     // Nobody waits for it any more.
     {
-        let mut run = std::pin::pin!(cx.run(&asleep));
+        let mut run = std::pin::pin!(cx.run(&both));
         tokio::select! {
             _ = &mut run => panic!("it sleeps"),
-            () = until(cx, marker, |sleepers| sleepers > 0) => {}
+            () = until(cx, sleeping(marker), |sleepers| sleepers > 0) => {}
         }
     }
-    until(cx, marker, |sleepers| sleepers == 0).await;
+    until(cx, sleeping(marker), |sleepers| sleepers == 0).await;
 }
 
 pub(super) async fn outlive_the_run(cx: &Context, dir: &Path) {
