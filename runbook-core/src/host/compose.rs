@@ -192,7 +192,7 @@ impl Compose {
     }
 
     fn user(&self) -> impl Iterator<Item = &str> {
-        self.user.iter().flat_map(|user| ["--user", user])
+        container::as_user(self.user.as_deref())
     }
 
     /// A name nobody else gives a container.

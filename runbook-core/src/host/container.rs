@@ -63,8 +63,12 @@ impl Container {
 
 /// These words in a container, through `docker` or a program that takes the same.
 pub(super) fn exec(program: impl AsRef<OsStr>, user: Option<&str>, container: &str, words: &[OsString]) -> Command {
-    let user = user.into_iter().flat_map(|user| ["--user", user]);
-    Command::new(program).args(["exec", "--interactive"]).args(user).arg(container).args(words)
+    Command::new(program).args(["exec", "--interactive"]).args(as_user(user)).arg(container).args(words)
+}
+
+/// The words that name the user of a container.
+pub(super) fn as_user(user: Option<&str>) -> impl Iterator<Item = &str> {
+    user.into_iter().flat_map(|user| ["--user", user])
 }
 
 #[async_trait]
