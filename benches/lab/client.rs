@@ -62,9 +62,8 @@ fn ask(url: &str, over: &AtomicBool) -> Seen {
 impl Seen {
     fn of(mut answers: Vec<(Instant, bool)>) -> Self {
         answers.sort();
-        let bad = answers.iter().filter(|(_, good)| !good).count() as u64;
-        let good: Vec<Instant> = answers.iter().filter(|(_, good)| *good).map(|(asked, _)| *asked).collect();
-        let gaps = good.windows(2).map(|pair| pair[1].duration_since(pair[0]));
-        Self { gap: gaps.max().unwrap_or_default(), bad }
+        let (good, bad): (Vec<_>, Vec<_>) = answers.into_iter().partition(|(_, good)| *good);
+        let gaps = good.windows(2).map(|pair| pair[1].0.duration_since(pair[0].0));
+        Self { gap: gaps.max().unwrap_or_default(), bad: bad.len() as u64 }
     }
 }

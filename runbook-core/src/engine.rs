@@ -41,8 +41,7 @@ pub(crate) struct Engine {
     pub(crate) on_failure: OnFailure,
     pub(crate) mode: Mode,
     pub(crate) again: Again,
-    /// Why the first effect was refused that would have gone on with a run that stops. A procedure that swallows this error
-    /// does not end well.
+    /// Why the run as a whole stops, once an effect was refused for it. A procedure that swallows this error does not end well.
     pub(crate) refused: OnceLock<Error>,
     /// Whether anything was, or may have been, changed.
     pub(crate) changed: AtomicBool,
