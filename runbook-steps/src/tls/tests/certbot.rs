@@ -78,7 +78,15 @@ async fn what_certbot_says_is_explained() {
 
 /// The authority is the stand-in of the lab: it says nothing about the rules of Let's Encrypt.
 mod lab {
+    use tokio::sync::{Mutex, MutexGuard};
+
     use super::*;
+
+    /// certbot runs once at a time, and refuses to be started beside itself: a test has it to itself.
+    async fn alone() -> MutexGuard<'static, ()> {
+        static CERTBOT: Mutex<()> = Mutex::const_new(());
+        CERTBOT.lock().await
+    }
 
     fn lab() -> Context {
         let name = std::env::var("RUNBOOK_LAB_CONTAINER").expect("names the lab: eval \"$(tests/lab/up)\"");
@@ -135,6 +143,7 @@ mod lab {
     #[tokio::test]
     #[ignore = "needs the lab: tests/all runs it"]
     async fn a_certificate_comes_and_goes() {
+        let _alone = alone().await;
         there_and_back(obtain("www.marb.test").nginx()).await;
         there_and_back(obtain("www.marb.test").webroot("/var/www/html")).await;
     }
@@ -142,6 +151,7 @@ mod lab {
     #[tokio::test]
     #[ignore = "needs the lab: tests/all runs it"]
     async fn a_name_that_is_not_ours_leaves_nothing() {
+        let _alone = alone().await;
         let cx = lab();
         let step = obtain("elsewhere.marb.test").nginx().server("http://127.0.0.1:14000/directory");
         let (before, output) = change(&cx, &step).await;
