@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use runbook::{Context, Error, Result};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 use super::Project;
 use crate::docker::{Reference, ask};
@@ -21,8 +21,8 @@ pub(super) struct Config {
 pub(super) struct Service {
     #[serde(default)]
     image: Option<String>,
-    #[serde(default, deserialize_with = "is_there")]
-    build: bool,
+    #[serde(default)]
+    build: Option<Build>,
     #[serde(default)]
     pull_policy: Option<String>,
     #[serde(default)]
@@ -31,6 +31,13 @@ pub(super) struct Service {
     deploy: Option<Deploy>,
     #[serde(default)]
     depends_on: BTreeMap<String, Dependency>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+struct Build {
+    /// The directory, or where else the files come from.
+    #[serde(default)]
+    context: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -45,10 +52,6 @@ struct Dependency {
     condition: String,
 }
 
-fn is_there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    Option::<serde::de::IgnoredAny>::deserialize(deserializer).map(|value| value.is_some())
-}
-
 impl Service {
     /// How many containers it is to have.
     pub(super) fn replicas(&self) -> u32 {
@@ -58,7 +61,7 @@ impl Service {
 
     /// Whether its image is built here.
     pub(super) fn is_built(&self) -> bool {
-        self.build
+        self.build.is_some()
     }
 
     /// Whether Compose pulls its image when it is asked to: `pull_policy` may say that it never does.
@@ -130,6 +133,23 @@ impl Config {
             left = later;
         }
         groups
+    }
+
+    /// These services in turns: those that are built from one directory come after one another.
+    pub(super) fn in_turns<'s>(&self, services: impl IntoIterator<Item = &'s String>) -> Vec<Vec<&'s str>> {
+        let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut turns: Vec<Vec<&str>> = Vec::new();
+        for name in services {
+            let build = self.services.get(name).and_then(|service| service.build.as_ref());
+            let turn = build.map_or(0, |build| {
+                let before = seen.entry(&build.context).or_default();
+                *before += 1;
+                *before - 1
+            });
+            turns.resize(turns.len().max(turn + 1), Vec::new());
+            turns[turn].push(name);
+        }
+        turns
     }
 
     /// Whether any of these waits for this one to be healthy.
@@ -210,5 +230,21 @@ mod tests {
         assert!(config.is_awaited("db", &all) && !config.is_awaited("migrate", &all));
         let error = config.chosen(&project("cleaning", "/"), &["jobs".into()]).expect_err("is not there");
         assert_eq!(error.message(), "no service `jobs` in the files of `cleaning`");
+    }
+
+    #[test]
+    fn services_of_one_directory_are_built_after_one_another() {
+        let service = |context: &str| serde_json::json!({"build": {"context": context, "dockerfile": "Dockerfile"}});
+        let all = ["api-1", "api-2", "api-3", "jobs", "web"].map(|name| {
+            let context = if name == "web" { "/opt/web" } else { "/opt/api" };
+            (name.to_owned(), service(context))
+        });
+        let config: Config =
+            serde_json::from_value(serde_json::json!({"services": BTreeMap::from(all)})).expect("is read");
+        assert_eq!(
+            config.in_turns(&config.names()),
+            [vec!["api-1", "web"], vec!["api-2"], vec!["api-3"], vec!["jobs"]]
+        );
+        assert_eq!(config.in_turns(&["jobs".to_owned(), "web".to_owned()]), [["jobs", "web"]]);
     }
 }

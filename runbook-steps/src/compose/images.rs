@@ -14,7 +14,8 @@ use crate::docker::tagged::KEPT;
 use crate::docker::{ImageId, Pointed, Tagged, ask};
 
 impl Project {
-    /// Builds the images of its services. What their tags pointed at before is kept, and gets its tag back on the way back.
+    /// Builds the images of its services, those of one directory after one another. What their tags pointed at before is
+    /// kept, and gets its tag back on the way back.
     pub fn build(&self) -> Images {
         Images { project: self.clone(), how: How::Build, services: Vec::new(), fresh: false }
     }
@@ -86,6 +87,19 @@ impl Images {
         words
     }
 
+    /// The services that one command is for. BuildKit, told to build several from one directory at once, may run what they
+    /// have in common for each of them, keep both results, and take the other one next time: other images, of the same files.
+    async fn in_turns<'s>(
+        &self,
+        cx: &Context,
+        services: impl Iterator<Item = &'s String>,
+    ) -> Result<Vec<Vec<&'s str>>> {
+        Ok(match self.how {
+            How::Build => Config::read(cx, &self.project).await?.in_turns(services),
+            How::Pull => vec![services.map(String::as_str).collect()],
+        })
+    }
+
     /// The services whose images come this way.
     fn chosen(&self, config: &Config) -> Result<Vec<String>> {
         let mut chosen = config.chosen(&self.project, &self.services)?;
@@ -151,7 +165,9 @@ impl Step for Images {
             tagged.keep(cx).await?;
         }
         let command = self.project.command(cx, []).await?.args(self.words());
-        ask::run(cx, &command.args(before.keys())).await?;
+        for services in self.in_turns(cx, before.keys()).await? {
+            ask::run(cx, &command.clone().args(services)).await?;
+        }
         let mut made = Made::default();
         for (service, tagged) in before {
             let Some(image) = tagged.moved(cx).await? else {

@@ -157,6 +157,21 @@ async fn building_keeps_the_laws() {
     lawful(&stand, stand.project().build()).await;
 }
 
+/// Of the two that are built from one directory too, at whichever moment BuildKit came to the second.
+#[tokio::test]
+#[ignore = "needs the lab: tests/all runs it"]
+async fn what_is_built_twice_is_the_same_image() {
+    let stand = Stand::of("rb-built-twice");
+    let cx = Context::local();
+    for version in 0..8 {
+        stand.write("api/VERSION", &format!("twice-{version}"));
+        let made = take(&cx, &stand.project().build()).await.expect("is built");
+        assert!(made.changed(), "{version}: {made:?}");
+        let made = take(&cx, &stand.project().build()).await.expect("is built");
+        assert!(!made.changed(), "{version}: {made:?}");
+    }
+}
+
 #[tokio::test]
 #[ignore = "needs the lab: tests/all runs it"]
 async fn coming_up_keeps_the_laws() {

@@ -183,6 +183,9 @@ impl Project {
                 let on = depends_on(&Value::Object(fields.clone()));
                 let on = on.into_iter().map(|(on, condition)| (on, json!({"condition": condition, "required": true})));
                 fields.insert("depends_on".into(), on.collect::<Map<_, _>>().into());
+                if let Some(context) = self.context(name) {
+                    fields.insert("build".into(), json!({"context": context, "dockerfile": "Dockerfile"}));
+                }
             }
             (name.clone(), service)
         };

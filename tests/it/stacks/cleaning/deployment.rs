@@ -9,8 +9,8 @@ fn from_nothing_to_verified_and_a_second_run_changes_nothing() {
     assert!(cleaning.is_ready());
     let (containers, state) = (cleaning.0.containers(), cleaning.state());
     assert_eq!(state.release, "v1.0.0");
-    cleaning.deploy("v1.0.0", &[], 0);
-    assert_eq!((cleaning.0.containers(), cleaning.state()), (containers, state), "no container is another");
+    let text = cleaning.deploy("v1.0.0", &[], 0);
+    assert_eq!((cleaning.0.containers(), cleaning.state()), (containers, state), "a container is another: {text}");
 
     cleaning.lead("ada");
     cleaning.deploy("v1.2.0", &[], 0);
