@@ -77,13 +77,13 @@ pub(super) async fn workers(cx: &Context, server: &Nginx) -> Result<Workers> {
         Err(error) if cx.files().stat(path).await?.is_some() => return Err(error),
         Err(_) => return Err(Error::new(not_running()).hint("start it first, and reload afterwards")),
     };
-    workers_of(cx, text.trim().parse().ok().with_context(not_running)?).await
+    let master = text.trim().parse().ok().with_context(not_running)?;
+    serving(master, &living(cx, master).await?)
 }
 
-/// The workers of this master that take requests.
-pub(super) async fn workers_of(cx: &Context, master: u32) -> Result<Workers> {
-    let living = living(cx, master).await?;
-    let workers: Vec<u32> = living.into_iter().filter(|worker| worker.serves).map(|worker| worker.pid).collect();
+/// Those of these workers of a master that take requests.
+pub(super) fn serving(master: u32, living: &[Living]) -> Result<Workers> {
+    let workers: Vec<u32> = living.iter().filter(|worker| worker.serves).map(|worker| worker.pid).collect();
     if workers.is_empty() {
         return Err(Error::new(format!("nginx is not running: process {master} has no workers"))
             .hint("start it first, and reload afterwards"));

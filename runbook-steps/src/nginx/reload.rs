@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use runbook::{Context, Description, Diff, Error, Resource, Result, Rollback, Step, Survey};
 use serde::{Deserialize, Serialize};
 
-use super::{Nginx, commands, facts};
+use super::facts::{self, Living};
+use super::{Nginx, commands};
 
 /// The step of [`reload`](super::reload()).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,21 +45,28 @@ impl Reload {
 
 /// Tests the configuration, makes nginx load it, and waits until only new workers take requests.
 pub(super) async fn prove(cx: &Context, server: &Nginx) -> Result<Reloaded> {
-    facts::ensure_accepted(cx, server).await?;
-    let before = facts::workers(cx, server).await?;
+    load(cx, server).await.map(|(reloaded, _)| reloaded)
+}
+
+/// As above, and which workers there are then: those of before may still end what they have begun.
+pub(super) async fn load(cx: &Context, server: &Nginx) -> Result<(Reloaded, Vec<Living>)> {
+    let (accepted, before) = tokio::join!(facts::ensure_accepted(cx, server), facts::workers(cx, server));
+    accepted?;
+    let before = before?;
     cx.run(&commands::reload(server)).await?;
     let began = tokio::time::Instant::now();
     loop {
-        let now = facts::workers_of(cx, before.master).await;
-        if let Ok(now) = &now
-            && now.workers.iter().all(|worker| !before.workers.contains(worker))
-        {
-            return Ok(Reloaded { before, now: now.clone() });
-        }
+        let living = facts::living(cx, before.master).await;
+        let now = living.and_then(|living| Ok((facts::serving(before.master, &living)?, living)));
+        let error = match now {
+            Ok((now, living)) if now.workers.iter().all(|worker| !before.workers.contains(worker)) => {
+                return Ok((Reloaded { before, now }, living));
+            }
+            other => other.err(),
+        };
         if began.elapsed() > PATIENCE {
-            let error =
-                Error::new(format!("nginx was told to reload, and after {PATIENCE:?} its workers are the old ones"));
-            let error = now.err().into_iter().fold(error, Error::caused_by);
+            let message = format!("nginx was told to reload, and after {PATIENCE:?} its workers are the old ones");
+            let error = error.into_iter().fold(Error::new(message), Error::caused_by);
             return Err(error.hint("its error log says why; it goes on with the configuration it had"));
         }
         cx.pause(Duration::from_millis(50)).await?;

@@ -9,7 +9,8 @@ use runbook::{Context, Description, Diff, Error, Explain as _, Resource, Result,
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::{Nginx, Reloaded, commands, config, facts, reload};
+use super::facts::{self, Living};
+use super::{Nginx, Reloaded, commands, config, reload};
 
 /// An upstream of nginx, by its name. What changes it is tested, loaded, and waits until no process of before is left:
 /// none that still passes requests on to a server that is to get none.
@@ -135,8 +136,8 @@ impl Balancer {
     }
 
     async fn go_by_it(&self, cx: &Context) -> Result<Reloaded> {
-        let reloaded = reload::prove(cx, &self.server).await?;
-        self.end_of_older(cx, &reloaded).await?;
+        let (reloaded, living) = reload::load(cx, &self.server).await?;
+        self.end_of_older(cx, &reloaded, living).await?;
         Ok(reloaded)
     }
 
@@ -147,10 +148,9 @@ impl Balancer {
     }
 
     /// A worker of before ends when the last of its requests has.
-    async fn end_of_older(&self, cx: &Context, reloaded: &Reloaded) -> Result<()> {
+    async fn end_of_older(&self, cx: &Context, reloaded: &Reloaded, mut living: Vec<Living>) -> Result<()> {
         let began = Instant::now();
         loop {
-            let living = facts::living(cx, reloaded.now.master).await?;
             let older = living.iter().filter(|worker| !reloaded.now.workers.contains(&worker.pid)).count();
             if older == 0 {
                 return Ok(());
@@ -163,6 +163,7 @@ impl Balancer {
                 .hint("give them longer with `.within(…)`, or let nginx end them with `worker_shutdown_timeout`"));
             }
             cx.pause(Duration::from_millis(50)).await?;
+            living = facts::living(cx, reloaded.now.master).await?;
         }
     }
 }
@@ -225,9 +226,12 @@ impl Step for Servers {
     }
 
     async fn survey(&self, cx: &Context) -> Result<Survey<ServersBefore, ServersLoaded>> {
-        facts::ensure_accepted(cx, &self.balancer.server).await?;
-        facts::workers(cx, &self.balancer.server).await?;
-        let (path, block) = self.balancer.find(cx).await?;
+        let server = &self.balancer.server;
+        let (accepted, workers, found) =
+            tokio::join!(facts::ensure_accepted(cx, server), facts::workers(cx, server), self.balancer.find(cx));
+        accepted?;
+        workers?;
+        let (path, block) = found?;
         let servers = config::servers(&block);
         let wanted = self.wanted(&servers)?;
         if servers == wanted && !block.starts_with(MARK) {
