@@ -57,7 +57,9 @@ pub async fn roll_out(run: &Run, sbf: &Sbf) -> Result<()> {
     let (server, compose, balancer) = (sbf.server(run), sbf.compose(), sbf.balancer_host(run));
     /// Who answers now: `docker compose ps api`.
     let old = server.look(async |cx| addresses_now(cx, sbf).await).await?;
-    let beside = compose.scale("api", INSTANCES * 2).within(sbf.patience());
+    // Somebody may have scaled it out.
+    let instances = INSTANCES.max(old.len().try_into()?);
+    let beside = compose.scale("api", instances * 2).within(sbf.patience());
     let old = Sbf::balancer().servers(old);
     let all = balancer
         .hold("Give requests to the old instances alone", old, async |run| {
@@ -68,7 +70,7 @@ pub async fn roll_out(run: &Run, sbf: &Sbf) -> Result<()> {
     let new = Sbf::balancer().servers(new);
     run.both(
         "Go over to what is new",
-        async |run| go_over(run, sbf, new).await,
+        async |run| go_over(run, sbf, new, instances).await,
         async |run| update_the_others(run, sbf).await,
     )
     .await
@@ -79,8 +81,8 @@ pub async fn roll_out(run: &Run, sbf: &Sbf) -> Result<()> {
 ///
 /// The old ones get no requests any more, and go.
 #[part]
-pub async fn go_over(run: &Run, sbf: &Sbf, new: nginx::Servers) -> Result<()> {
-    let (server, alone) = (sbf.server(run), sbf.compose().scale("api", INSTANCES).within(sbf.patience()));
+pub async fn go_over(run: &Run, sbf: &Sbf, new: nginx::Servers, instances: u32) -> Result<()> {
+    let (server, alone) = (sbf.server(run), sbf.compose().scale("api", instances).within(sbf.patience()));
     sbf.balancer_host(run)
         .hold("Give requests to the new instances alone", new, async |run| {
             run.on(server.host()).step("Let the old instances go", alone).await.map(drop)
