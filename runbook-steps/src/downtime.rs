@@ -14,9 +14,12 @@
 //! A check is asked over and over beside the steps, and beside their rollback when they fail. The log of the run says how
 //! often there was no good answer, and for how long together.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
 pub use runbook::event::Outage;
 use runbook::event::Stretch;
@@ -28,7 +31,9 @@ pub fn of(what: impl Into<String>, check: impl Check + 'static) -> Meter {
     Meter { what: what.into(), check: Arc::new(check), every: Duration::from_millis(100) }
 }
 
-/// Measures downtime. It asks ten times a second.
+/// Measures downtime. It asks ten times a second, as users do: whether those before have their answer or not. Otherwise one
+/// that waits in vain for seconds would hide that the next one would not. The more of them wait, the longer it takes until
+/// the next.
 #[derive(Clone)]
 #[must_use = "a meter measures nothing until `.during(run, async |run| …).await`"]
 pub struct Meter {
@@ -59,21 +64,44 @@ impl Meter {
     }
 
     async fn watch(&self, cx: &Context, seen: &Mutex<Seen>) {
-        seen.lock().unwrap_or_else(PoisonError::into_inner).began = Some((Instant::now(), cx.now()));
+        let mut asked = Instant::now();
+        let mut waiting = FuturesUnordered::from_iter([self.ask(cx, 0)]);
+        let mut asks = 1;
+        seen.lock().unwrap_or_else(PoisonError::into_inner).began = Some((asked, cx.now()));
         loop {
-            let asked = Instant::now();
-            let good = self.check.check(cx).await.is_ok_and(|finding| finding.passes());
-            seen.lock().unwrap_or_else(PoisonError::into_inner).add(asked, good);
-            tokio::time::sleep_until(asked + self.every).await;
+            let next = asked + self.every * u32::try_from(waiting.len()).unwrap_or(u32::MAX).max(1);
+            tokio::select! {
+                biased;
+                Some(answer) = waiting.next() => seen.lock().unwrap_or_else(PoisonError::into_inner).hear(answer),
+                () = tokio::time::sleep_until(next) => {
+                    asked = Instant::now();
+                    waiting.push(self.ask(cx, asks));
+                    asks += 1;
+                }
+            }
         }
     }
+
+    /// Asks for the n-th time.
+    async fn ask(&self, cx: &Context, n: u64) -> Answer {
+        let asked = Instant::now();
+        Answer { n, asked, good: self.check.check(cx).await.is_ok_and(|finding| finding.passes()) }
+    }
+}
+
+/// An answer to a question: which one, when it was asked, and whether it was a good one.
+#[derive(Debug)]
+struct Answer {
+    n: u64,
+    asked: Instant,
+    good: bool,
 }
 
 /// How many stretches are told one by one.
 const STRETCHES: usize = 100;
 
-/// The answers so far. It is down from the first question without a good answer to the next one with, or
-/// to the end.
+/// The answers so far, in the order of their questions. It is down from the first question without a good answer to the
+/// next one with, or to the end.
 #[derive(Debug, Default)]
 struct Seen {
     outage: Outage,
@@ -81,10 +109,21 @@ struct Seen {
     began: Option<(Instant, Timestamp)>,
     /// Since when it is down.
     down: Option<Instant>,
+    /// The question whose answer is due, and the answers to later ones.
+    due: u64,
+    early: BTreeMap<u64, Answer>,
 }
 
 impl Seen {
-    fn add(&mut self, asked: Instant, good: bool) {
+    fn hear(&mut self, answer: Answer) {
+        self.early.insert(answer.n, answer);
+        while let Some(answer) = self.early.remove(&self.due) {
+            self.due += 1;
+            self.add(&answer);
+        }
+    }
+
+    fn add(&mut self, &Answer { asked, good, .. }: &Answer) {
         self.outage.asked += 1;
         match (good, self.down) {
             (true, Some(since)) => self.up(since, asked),
@@ -112,6 +151,10 @@ impl Seen {
     }
 
     fn outage(mut self) -> Outage {
+        // What still waits for its answer is left out.
+        for answer in std::mem::take(&mut self.early).values() {
+            self.add(answer);
+        }
         if let Some(since) = self.down {
             self.up(since, Instant::now());
         }
@@ -153,6 +196,33 @@ mod tests {
             Ok(())
         };
         of("the site", Site(Instant::now())).during(run, lasting).await
+    }
+
+    /// For a second, from the second second on, requests get no answer, and wait for it for two.
+    struct Silent(Instant);
+
+    #[runbook::async_trait]
+    impl Check for Silent {
+        fn describe(&self) -> Description {
+            Description::new("test.silent", "site").summary("the site answers")
+        }
+
+        async fn check(&self, _: &Context) -> Result<Finding> {
+            if (2.seconds()..3.seconds()).contains(&self.0.elapsed()) {
+                tokio::time::sleep(2.seconds()).await;
+                return Err(Error::new("no answer"));
+            }
+            Ok(Finding::pass("200"))
+        }
+    }
+
+    #[procedure]
+    async fn is_silent(run: &Run) -> Result<()> {
+        let lasting = async |_: &Run| {
+            tokio::time::sleep(10.seconds()).await;
+            Ok(())
+        };
+        of("the site", Silent(Instant::now())).every(200.millis()).during(run, lasting).await
     }
 
     #[procedure]
@@ -228,6 +298,12 @@ mod tests {
     async fn it_is_down_until_it_has_settled_once() {
         Rig::new().run::<restarts_in_vain>(runbook::NoInput {}).await.rolls_back().says("it: downtime 5.0 s");
         assert_eq!(SERVICE.with(|service| service.0.lock().expect("alone").1), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_waits_in_vain_does_not_hide_that_the_next_would_not() {
+        let words = "the site: downtime 1.2 s, 3 of 44 requests failed";
+        Rig::new().run::<is_silent>(runbook::NoInput {}).await.succeeds().says(words);
     }
 
     #[tokio::test(start_paused = true)]
