@@ -120,24 +120,20 @@ impl Balancer {
     /// Writes another inside into the file that holds this text, and sees that nginx goes by it and by nothing older.
     async fn load(&self, cx: &Context, path: &Path, old: &str, block: &str) -> Result<Reloaded> {
         self.put(cx, path, old, &format!("{MARK}\n{block}")).await?;
-        match self.go_by_it(cx).await {
-            Ok(reloaded) => {
-                // Others may have written to it meanwhile.
-                self.put(cx, path, &read(cx, path).await?, block).await?;
-                Ok(reloaded)
-            }
+        let what = || format!("change the upstream {}", self.upstream);
+        let (reloaded, living) = match reload::load(cx, &self.server).await {
+            Ok(loaded) => loaded,
             Err(error) => {
                 write(cx, path, old)
                     .await
                     .with_context(|| format!("put `{}` back after: {error:#}", path.display()))?;
-                Err(error.context(format!("change the upstream {}", self.upstream)))
+                return Err(error.context(what()));
             }
-        }
-    }
-
-    async fn go_by_it(&self, cx: &Context) -> Result<Reloaded> {
-        let (reloaded, living) = reload::load(cx, &self.server).await?;
-        self.end_of_older(cx, &reloaded, living).await?;
+        };
+        // From here on nginx goes by it: should the older ones not end, the mark stays, so that the way back loads again.
+        self.end_of_older(cx, &reloaded, living).await.with_context(what)?;
+        // Others may have written to it meanwhile.
+        self.put(cx, path, &read(cx, path).await?, block).await?;
         Ok(reloaded)
     }
 
@@ -247,8 +243,13 @@ impl Step for Servers {
     async fn apply(&self, cx: &Context, before: &ServersBefore) -> Result<ServersLoaded> {
         let block = config::with_servers(&before.block, &self.wanted(&config::servers(&before.block))?);
         let text = read(cx, &before.path).await?;
-        let reloaded = self.balancer.load(cx, &before.path, &text, &block).await?;
-        Ok(Self::loaded(before.path.clone(), &block, Some(reloaded)))
+        // What is loaded already needs no nginx that would load it again: a drained server may have no address by now.
+        let reloaded = if config::upstream_block(&text, &self.balancer.upstream) == Some(&*block) {
+            None
+        } else {
+            Some(self.balancer.load(cx, &before.path, &text, &block).await?)
+        };
+        Ok(Self::loaded(before.path.clone(), &block, reloaded))
     }
 }
 

@@ -223,6 +223,59 @@ async fn a_drained_server_gets_no_request_and_what_was_on_its_way_has_ended() {
     laws::laws_sampled(&more, || place.sites(), 8).await;
 }
 
+/// nginx goes by the change then, and so the way back has to load what was before.
+#[tokio::test]
+#[ignore = "needs nginx: tests/all runs it"]
+async fn a_drain_that_takes_too_long_is_taken_back() {
+    let place = Place::new().await;
+    let (one, two) = (backend("one", Duration::from_secs(2)).await, backend("two", Duration::ZERO).await);
+    let config = format!(
+        "upstream api {{ server 127.0.0.1:{one}; server 127.0.0.1:{two}; }}\n\
+         server {{ listen 127.0.0.1:{}; location / {{ proxy_pass http://api; }} }}\n",
+        place.port()
+    );
+    let site = place.server.site("app", config);
+    site.apply(&place.cx, &taking::before(&place.cx, &site).await).await.expect("is installed");
+    reload::prove(&place.cx, &place.server).await.expect("reloads");
+    let sites = place.sites();
+
+    let drain = place.server.upstream("api").within(Duration::from_millis(200)).drain(format!("127.0.0.1:{one}"));
+    let before = taking::before(&place.cx, &drain).await;
+    let draining = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        drain.apply(&place.cx, &before).await.expect_err("a request is on its way")
+    };
+    let (_, _, error) = tokio::join!(place.get(), place.get(), draining);
+    assert!(format!("{error:#}").contains("requests on their way"), "{error:?}");
+    let patient = place.server.upstream("api").drain(format!("127.0.0.1:{one}"));
+    patient.rollback(&place.cx, &before).await.expect("comes back");
+    assert_eq!(place.sites(), sites);
+    let asked = tokio::join!(place.get(), place.get());
+    assert!([asked.0, asked.1].iter().any(|answer| answer.ends_with("one")), "both get requests");
+}
+
+/// The instance that is put back is one that crashes over and over, and has an address only now and then.
+#[tokio::test]
+#[ignore = "needs nginx: tests/all runs it"]
+async fn what_is_drained_already_is_drained_without_an_address() {
+    let place = Place::new().await;
+    let (one, two) = (backend("one", Duration::ZERO).await, backend("two", Duration::ZERO).await);
+    let config = format!("upstream api {{ server 127.0.0.1:{one}; server 127.0.0.1:{two}; }}\n");
+    let site = place.server.site("app", config);
+    site.apply(&place.cx, &taking::before(&place.cx, &site).await).await.expect("is installed");
+    reload::prove(&place.cx, &place.server).await.expect("reloads");
+
+    let drain = place.server.upstream("api").drain(format!("127.0.0.1:{one}"));
+    let before = taking::before(&place.cx, &drain).await;
+    let drained = drain.apply(&place.cx, &before).await.expect("drains");
+    assert!(drained.reloaded.is_some());
+    std::fs::write(place.dir.join("sites-enabled/other"), "upstream other { server api-4.invalid:8000; }")
+        .expect("is written");
+    let again = drain.apply(&place.cx, &before).await.expect("is drained");
+    assert_eq!((again.reloaded, again.servers), (None, drained.servers));
+    drain.rollback(&place.cx, &before).await.expect_err("nginx cannot load anything now");
+}
+
 /// The claim of B13: nginx refuses an upstream whose server has no address. What it had goes on.
 #[tokio::test]
 #[ignore = "needs nginx: tests/all runs it"]
