@@ -228,7 +228,7 @@ async fn a_drained_server_gets_no_request_and_what_was_on_its_way_has_ended() {
 #[ignore = "needs nginx: tests/all runs it"]
 async fn a_drain_that_takes_too_long_is_taken_back() {
     let place = Place::new().await;
-    let (one, two) = (backend("one", Duration::from_secs(2)).await, backend("two", Duration::ZERO).await);
+    let (one, two) = (backend("one", Duration::from_secs(6)).await, backend("two", Duration::ZERO).await);
     let config = format!(
         "upstream api {{ server 127.0.0.1:{one}; server 127.0.0.1:{two}; }}\n\
          server {{ listen 127.0.0.1:{}; location / {{ proxy_pass http://api; }} }}\n",
