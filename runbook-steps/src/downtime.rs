@@ -164,6 +164,8 @@ impl Seen {
 
 #[cfg(all(test, feature = "testing"))]
 mod tests {
+    use std::ops::Range;
+
     use runbook::event::What;
     use runbook::testing::Rig;
     use runbook::{Description, Diff, Error, Finding, Rollback, Step, Survey, Units as _};
@@ -171,8 +173,19 @@ mod tests {
 
     use super::*;
 
-    /// Down for three seconds, from the second second on.
-    struct Site(Instant);
+    /// Down for a while, from the second second on.
+    struct Site {
+        began: Instant,
+        down: Range<Duration>,
+        /// How long a request waits until it has no answer.
+        waits: Duration,
+    }
+
+    impl Site {
+        fn down(until: Duration, waits: Duration) -> Self {
+            Self { began: Instant::now(), down: 2.seconds()..until, waits }
+        }
+    }
 
     #[runbook::async_trait]
     impl Check for Site {
@@ -181,48 +194,27 @@ mod tests {
         }
 
         async fn check(&self, _: &Context) -> Result<Finding> {
-            let now = self.0.elapsed();
-            if (2.seconds()..5.seconds()).contains(&now) {
+            if self.down.contains(&self.began.elapsed()) {
+                tokio::time::sleep(self.waits).await;
                 return Err(Error::new("no answer"));
             }
             Ok(Finding::pass("200"))
         }
+    }
+
+    async fn ten_seconds(_: &Run) -> Result<()> {
+        tokio::time::sleep(10.seconds()).await;
+        Ok(())
     }
 
     #[procedure]
     async fn goes_well(run: &Run) -> Result<()> {
-        let lasting = async |_: &Run| {
-            tokio::time::sleep(10.seconds()).await;
-            Ok(())
-        };
-        of("the site", Site(Instant::now())).during(run, lasting).await
-    }
-
-    /// For a second, from the second second on, requests get no answer, and wait for it for two.
-    struct Silent(Instant);
-
-    #[runbook::async_trait]
-    impl Check for Silent {
-        fn describe(&self) -> Description {
-            Description::new("test.silent", "site").summary("the site answers")
-        }
-
-        async fn check(&self, _: &Context) -> Result<Finding> {
-            if (2.seconds()..3.seconds()).contains(&self.0.elapsed()) {
-                tokio::time::sleep(2.seconds()).await;
-                return Err(Error::new("no answer"));
-            }
-            Ok(Finding::pass("200"))
-        }
+        of("the site", Site::down(5.seconds(), Duration::ZERO)).during(run, ten_seconds).await
     }
 
     #[procedure]
     async fn is_silent(run: &Run) -> Result<()> {
-        let lasting = async |_: &Run| {
-            tokio::time::sleep(10.seconds()).await;
-            Ok(())
-        };
-        of("the site", Silent(Instant::now())).every(200.millis()).during(run, lasting).await
+        of("the site", Site::down(3.seconds(), 2.seconds())).every(200.millis()).during(run, ten_seconds).await
     }
 
     #[procedure]
@@ -231,7 +223,7 @@ mod tests {
             tokio::time::sleep(3.seconds()).await;
             Err::<(), _>(Error::new("no"))
         };
-        of("the site", Site(Instant::now())).during(run, failing).await
+        of("the site", Site::down(5.seconds(), Duration::ZERO)).during(run, failing).await
     }
 
     /// Whether it is up, and how often it came up again.

@@ -142,9 +142,8 @@ impl Config {
         for name in services {
             let build = self.services.get(name).and_then(|service| service.build.as_ref());
             let turn = build.map_or(0, |build| {
-                let before = seen.entry(&build.context).or_default();
-                *before += 1;
-                *before - 1
+                let turn = seen.entry(&build.context).or_default();
+                std::mem::replace(turn, *turn + 1)
             });
             turns.resize(turns.len().max(turn + 1), Vec::new());
             turns[turn].push(name);

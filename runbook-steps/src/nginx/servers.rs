@@ -117,14 +117,19 @@ impl Balancer {
         Ok(all)
     }
 
-    /// Writes another inside into the file that holds this text, and sees that nginx goes by it and by nothing older.
-    async fn load(&self, cx: &Context, path: &Path, old: &str, block: &str) -> Result<Reloaded> {
-        self.put(cx, path, old, &format!("{MARK}\n{block}")).await?;
+    /// Writes another inside into this file, and sees that nginx goes by it and by nothing older. `None` where it does
+    /// already: that needs no nginx that would load it again, and a drained server may have no address by now.
+    async fn load(&self, cx: &Context, path: &Path, block: &str) -> Result<Option<Reloaded>> {
+        let old = read(cx, path).await?;
+        if config::upstream_block(&old, &self.upstream) == Some(block) {
+            return Ok(None);
+        }
+        self.put(cx, path, &old, &format!("{MARK}\n{block}")).await?;
         let what = || format!("change the upstream {}", self.upstream);
         let (reloaded, living) = match reload::load(cx, &self.server).await {
             Ok(loaded) => loaded,
             Err(error) => {
-                write(cx, path, old)
+                write(cx, path, &old)
                     .await
                     .with_context(|| format!("put `{}` back after: {error:#}", path.display()))?;
                 return Err(error.context(what()));
@@ -134,7 +139,7 @@ impl Balancer {
         self.end_of_older(cx, &reloaded, living).await.with_context(what)?;
         // Others may have written to it meanwhile.
         self.put(cx, path, &read(cx, path).await?, block).await?;
-        Ok(reloaded)
+        Ok(Some(reloaded))
     }
 
     async fn put(&self, cx: &Context, path: &Path, text: &str, block: &str) -> Result<()> {
@@ -242,13 +247,7 @@ impl Step for Servers {
 
     async fn apply(&self, cx: &Context, before: &ServersBefore) -> Result<ServersLoaded> {
         let block = config::with_servers(&before.block, &self.wanted(&config::servers(&before.block))?);
-        let text = read(cx, &before.path).await?;
-        // What is loaded already needs no nginx that would load it again: a drained server may have no address by now.
-        let reloaded = if config::upstream_block(&text, &self.balancer.upstream) == Some(&*block) {
-            None
-        } else {
-            Some(self.balancer.load(cx, &before.path, &text, &block).await?)
-        };
+        let reloaded = self.balancer.load(cx, &before.path, &block).await?;
         Ok(Self::loaded(before.path.clone(), &block, reloaded))
     }
 }
@@ -256,11 +255,7 @@ impl Step for Servers {
 #[async_trait]
 impl Rollback for Servers {
     async fn rollback(&self, cx: &Context, before: &ServersBefore) -> Result<()> {
-        let text = read(cx, &before.path).await?;
-        if config::upstream_block(&text, &self.balancer.upstream) == Some(&*before.block) {
-            return Ok(());
-        }
-        self.balancer.load(cx, &before.path, &text, &before.block).await.map(drop)
+        self.balancer.load(cx, &before.path, &before.block).await.map(drop)
     }
 }
 

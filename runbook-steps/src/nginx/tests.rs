@@ -54,9 +54,22 @@ impl Place {
         format!("server {{\n  listen 127.0.0.1:{};\n  return 200 \"{words}\";\n}}\n", self.port())
     }
 
-    /// Installs a site and loads it.
     async fn serve(&self, words: &str) {
-        let site = self.server.site("app", self.says(words));
+        self.load(self.says(words)).await;
+    }
+
+    /// An upstream of these backends, and a site that passes everything on to it.
+    fn balances(&self, backends: &[u16]) -> String {
+        let servers: Vec<String> = backends.iter().map(|port| format!("server 127.0.0.1:{port};")).collect();
+        let (servers, port) = (servers.join(" "), self.port());
+        format!(
+            "upstream api {{ {servers} }}\nserver {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://api; }} }}\n"
+        )
+    }
+
+    /// Installs a site and loads it.
+    async fn load(&self, config: String) {
+        let site = self.server.site("app", config);
         if let Survey::Change { before, .. } = site.survey(&self.cx).await.expect("looks") {
             site.apply(&self.cx, &before).await.expect("is installed");
         }
@@ -187,9 +200,7 @@ async fn a_drained_server_gets_no_request_and_what_was_on_its_way_has_ended() {
          server {{\n  listen 127.0.0.1:{};\n  location / {{ proxy_pass http://api; }}\n}}\n",
         place.port()
     );
-    let site = place.server.site("app", config);
-    site.apply(&place.cx, &taking::before(&place.cx, &site).await).await.expect("is installed");
-    reload::prove(&place.cx, &place.server).await.expect("reloads");
+    place.load(config).await;
 
     let api = place.server.upstream("api");
     let drain = api.drain(format!("127.0.0.1:{one}"));
@@ -229,14 +240,7 @@ async fn a_drained_server_gets_no_request_and_what_was_on_its_way_has_ended() {
 async fn a_drain_that_takes_too_long_is_taken_back() {
     let place = Place::new().await;
     let (one, two) = (backend("one", Duration::from_secs(6)).await, backend("two", Duration::ZERO).await);
-    let config = format!(
-        "upstream api {{ server 127.0.0.1:{one}; server 127.0.0.1:{two}; }}\n\
-         server {{ listen 127.0.0.1:{}; location / {{ proxy_pass http://api; }} }}\n",
-        place.port()
-    );
-    let site = place.server.site("app", config);
-    site.apply(&place.cx, &taking::before(&place.cx, &site).await).await.expect("is installed");
-    reload::prove(&place.cx, &place.server).await.expect("reloads");
+    place.load(place.balances(&[one, two])).await;
     let sites = place.sites();
 
     let drain = place.server.upstream("api").within(Duration::from_millis(200)).drain(format!("127.0.0.1:{one}"));
@@ -260,10 +264,7 @@ async fn a_drain_that_takes_too_long_is_taken_back() {
 async fn what_is_drained_already_is_drained_without_an_address() {
     let place = Place::new().await;
     let (one, two) = (backend("one", Duration::ZERO).await, backend("two", Duration::ZERO).await);
-    let config = format!("upstream api {{ server 127.0.0.1:{one}; server 127.0.0.1:{two}; }}\n");
-    let site = place.server.site("app", config);
-    site.apply(&place.cx, &taking::before(&place.cx, &site).await).await.expect("is installed");
-    reload::prove(&place.cx, &place.server).await.expect("reloads");
+    place.load(place.balances(&[one, two])).await;
 
     let drain = place.server.upstream("api").drain(format!("127.0.0.1:{one}"));
     let before = taking::before(&place.cx, &drain).await;
@@ -282,13 +283,7 @@ async fn what_is_drained_already_is_drained_without_an_address() {
 async fn a_server_without_an_address_is_refused_and_nothing_changes() {
     let place = Place::new().await;
     let two = backend("two", Duration::ZERO).await;
-    let config = format!(
-        "upstream api {{ server 127.0.0.1:{two}; }}\nserver {{ listen 127.0.0.1:{}; location / {{ proxy_pass http://api; }} }}\n",
-        place.port()
-    );
-    let site = place.server.site("app", config);
-    site.apply(&place.cx, &taking::before(&place.cx, &site).await).await.expect("is installed");
-    reload::prove(&place.cx, &place.server).await.expect("reloads");
+    place.load(place.balances(&[two])).await;
     let sites = place.sites();
     let more = place.server.upstream("api").servers([format!("127.0.0.1:{two}"), "api-4.invalid:8000".to_owned()]);
     let before = taking::before(&place.cx, &more).await;
