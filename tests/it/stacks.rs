@@ -153,18 +153,21 @@ fn told(output: &Output, code: i32) -> String {
     text
 }
 
-/// A request as a client makes it: the status, or `none`.
+/// A request as a client makes it: the status, or why there is none.
+///
+/// In HTTP/1.1: there a server that is loaded again loses a new connection or answers it. In HTTP/2 it may tell the client
+/// to ask again (GOAWAY, RFC 9113, 6.8), where `curl` gives up instead, with 16.
 fn status(url: &str, ca: Option<&Path>) -> String {
     let mut curl = Command::new("curl");
-    curl.args(["--silent", "--output", "/dev/null", "--max-time", "5", "--write-out", "%{http_code}"]);
+    curl.args(["--silent", "--http1.1", "--output", "/dev/null", "--max-time", "5"]);
+    curl.args(["--write-out", "%{http_code} curl ended with %{exitcode} after %{time_total} s: %{errormsg}"]);
     if let Some(ca) = ca {
         curl.arg("--cacert").arg(ca);
     }
     let output = curl.arg(url).output().expect("curl runs");
-    match String::from_utf8_lossy(&output.stdout).as_ref() {
-        "000" => "none".to_owned(),
-        status => status.to_owned(),
-    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    let (status, why) = text.split_once(' ').expect("a status and how it ended");
+    if output.status.success() { status.to_owned() } else { why.to_owned() }
 }
 
 /// Asks without pause beside a body; how many requests were made, and what was answered badly.
