@@ -22,6 +22,9 @@
 //! - A server that is drained gets no request, and those on their way have ended: nginx has loaded it, and no process of
 //!   before is left.
 //! - `nginx -s reload` exits with 0 even when nginx refuses the configuration. What counts are new workers.
+//! - No reload, and so no drain, loses a request over HTTP/1.1 on a connection of its own. Over HTTP/2, a client that
+//!   connects at that moment may be told to ask again (GOAWAY, RFC 9113, 6.8): nothing was done with its request. A client
+//!   that does not ask again, such as `curl`, which ends with 16, sees that as a failure.
 //! - The layout is Debian's: `sites-available`, `sites-enabled`. For another place, see [`Nginx`].
 
 mod commands;

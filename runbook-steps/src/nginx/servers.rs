@@ -14,10 +14,6 @@ use super::{Nginx, Reloaded, commands, config, reload};
 
 /// An upstream of nginx, by its name. What changes it is tested, loaded, and waits until no process of before is left:
 /// none that still passes requests on to a server that is to get none.
-///
-/// No request over HTTP/1.1 on a connection of its own is lost by that. Over HTTP/2, a client that connects at that moment
-/// may be told to ask again (GOAWAY, RFC 9113, 6.8): nothing was done with its request. A client that does not ask again,
-/// such as `curl`, which ends with 16, sees that as a failure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Balancer {
     server: Nginx,
